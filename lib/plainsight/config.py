@@ -1,0 +1,268 @@
+"""Scales, variants and protocols: YAML read into frozen dataclasses that refuse unknown keys.
+
+A *scale* (``workflow/scales/<name>.yaml``) says how much of everything; a *variant* says how a model is
+trained; a *protocol* says how it is asked where its words are. Nothing in the library asks which scale it
+runs at: it is handed the numbers.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from plainsight.errors import InputError
+
+
+@dataclass(frozen=True)
+class WorldSize:
+    """Number of images per split, and of patients they are drawn from (0: as many as the data have)."""
+
+    train: int
+    validation: int
+    grounding: int
+    generation: int
+    images_per_patient: int = 3
+    models_from: str | None = None
+    """The world whose trained models are carried over to this one; None: trained on this world itself."""
+
+
+@dataclass(frozen=True)
+class TextShares:
+    """How hard the training text is: shares and counts in reports, each settable on its own.
+
+    ``source`` is where a finding's wording comes from: ``reports`` (real Open-i sentences), ``composed`` (a
+    hundred composed impressions a class) or ``labels`` (class names). The others are probabilities in [0, 1]
+    that one more such sentence is added, or that a text is silent about a finding that is drawn.
+    """
+
+    source: typing.Literal["reports", "composed", "labels"]
+    max_findings: int = 3
+    synonym: float = 0.0
+    negated: float = 0.0
+    device: float = 0.0
+    comparison: float = 0.0
+    anonymised: float = 0.0
+    silent: float = 0.0
+
+
+@dataclass(frozen=True)
+class Confounders:
+    """Correlations that are not lesions: how much likelier a device (edema) and an AP view (more findings) are."""
+
+    device_with_edema: float = 0.8
+    device_otherwise: float = 0.25
+    ap_per_finding: float = 0.2
+    ap_base: float = 0.3
+
+
+@dataclass(frozen=True)
+class AutoencoderConfig:
+    """AutoencoderKL: three stages of downsampling make latents of resolution / 8, as in Stable Diffusion."""
+
+    latent_channels: int
+    block_out_channels: tuple[int, ...]
+    layers_per_block: int
+    norm_num_groups: int
+    steps: int
+    batch_size: int
+    learning_rate: float
+    kl_weight: float
+
+
+@dataclass(frozen=True)
+class TextEncoderConfig:
+    """CLIPTextModel and its contrastive pretraining on captions of scenes."""
+
+    hidden_size: int
+    num_hidden_layers: int
+    num_attention_heads: int
+    steps: int
+    batch_size: int
+    learning_rate: float
+
+
+@dataclass(frozen=True)
+class UNetConfig:
+    """UNet2DConditionModel with cross-attention at every resolution."""
+
+    block_out_channels: tuple[int, ...]
+    layers_per_block: int
+    num_attention_heads: int
+    norm_num_groups: int
+
+
+@dataclass(frozen=True)
+class DenoisingConfig:
+    """Denoising training (Ho et al. 2020, eq. 14), as the foundation and every variant use it."""
+
+    batch_size: int
+    learning_rate: float
+    warmup_steps: int
+    max_grad_norm: float
+    ema_decay: float
+    checkpoint_every: int
+    foundation_steps: int
+    steps: int
+    """Fine-tuning steps of a frozen-encoder run; a variant's own length is a multiple of it."""
+    milestones: tuple[float, ...]
+    """Fractions of ``steps`` at which weights are kept for the curves over training."""
+
+
+@dataclass(frozen=True)
+class GroundingConfig:
+    """How many DDIM timesteps, which last share of them is averaged, and how many rows go in one batch."""
+
+    num_inference_steps: int
+    last_n: int
+    batch_size: int
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """Weights from a hub or a local folder, in place of a foundation trained here (paper scale)."""
+
+    repo: str
+    revision: str
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Everything that says how much; see ``workflow/scales``."""
+
+    name: str
+    world: str
+    worlds: dict[str, WorldSize]
+    source_resolution: int
+    resolution: int
+    seeds: tuple[int, ...]
+    threads: int
+    bootstrap_resamples: int
+    denoising: DenoisingConfig
+    grounding: GroundingConfig
+    autoencoder: AutoencoderConfig | None = None
+    text_encoder: TextEncoderConfig | None = None
+    unet: UNetConfig | None = None
+    pretrained: Pretrained | None = None
+
+    def __post_init__(self) -> None:
+        if self.world not in self.worlds:
+            raise InputError(f"scale {self.name}: world {self.world!r} is not under 'worlds' ({', '.join(self.worlds)})")
+        built = (self.autoencoder, self.text_encoder, self.unet)
+        if (self.pretrained is None) == (None in built):
+            raise InputError(
+                f"scale {self.name}: give either 'pretrained' or all of 'autoencoder', 'text_encoder' and 'unet'"
+            )
+
+
+@dataclass(frozen=True)
+class Variant:
+    """How one model is trained: what it starts from, what learns, which text it reads, for how long."""
+
+    base: str
+    train_text_encoder: bool
+    text: str
+    """A key of ``texts`` in experiments.yaml: how the training text is written."""
+    length: float
+    """Training steps as a multiple of the scale's ``denoising.steps``."""
+    unconditional: float = 0.3
+    """Share of the No Finding cases trained with an empty prompt (seed 000, method section)."""
+    view: typing.Literal["all", "PA"] = "all"
+    seeds: int | None = None
+    """Only the first so many seeds of the scale; None for all."""
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How a model is asked where its words are."""
+
+    target: typing.Literal["boxes", "masks"]
+    split: typing.Literal["grounding", "validation"] = "grounding"
+    weights: typing.Literal["raw", "ema"] = "raw"
+    at: typing.Literal["end", "equal_steps", "milestones"] = "end"
+    """End of training; after the scale's ``denoising.steps``; or every kept milestone (a ``step`` column)."""
+    tokens: typing.Literal["keyword", "all_words", "start", "end"] = "keyword"
+    resize: typing.Literal["nearest", "bilinear"] = "nearest"
+    max_resolution: int | None = None
+    """Use only cross-attention at or below this latent side; None for every layer."""
+
+
+@dataclass(frozen=True)
+class Experiments:
+    """``workflow/experiments.yaml``: texts, variants and protocols by name."""
+
+    texts: dict[str, TextShares]
+    confounders: Confounders
+    variants: dict[str, Variant]
+    protocols: dict[str, Protocol]
+
+    def __post_init__(self) -> None:
+        for name, variant in self.variants.items():
+            if variant.text not in self.texts:
+                raise InputError(f"experiments: variant {name!r} names text {variant.text!r}; known: {', '.join(self.texts)}")
+            if variant.base != "foundation" and variant.base not in self.variants:
+                raise InputError(f"experiments: variant {name!r} starts from unknown base {variant.base!r}")
+
+
+T = typing.TypeVar("T")
+
+
+def read_yaml(path: Path, cls: type[T]) -> T:
+    """Read a YAML file into dataclass ``cls``; raises InputError naming the file and the key at fault."""
+    try:
+        data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        known = ", ".join(sorted(p.stem for p in Path(path).parent.glob("*.yaml"))) or "none"
+        raise InputError(f"{path}: no such file (in this folder: {known})") from None
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    return from_dict(cls, data, str(path))
+
+
+def from_dict(cls: type[T], data: object, where: str) -> T:
+    """Build dataclass ``cls`` from plain data, recursively and strictly.
+
+    Unknown and missing keys and values of another type raise InputError with the dotted place, as in
+    ``toy.yaml.unet: unknown key 'heads'``.
+    """
+    if not isinstance(data, dict):
+        raise InputError(f"{where}: expected keys and values, found {type(data).__name__}")
+    hints = typing.get_type_hints(cls)
+    fields = {f.name: f for f in dataclasses.fields(cls)}
+    if unknown := [key for key in data if key not in fields]:
+        raise InputError(f"{where}: unknown key {unknown[0]!r}; known: {', '.join(fields)}")
+    required = [
+        n for n, f in fields.items() if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+    ]
+    if missing := [name for name in required if name not in data]:
+        raise InputError(f"{where}: key {missing[0]!r} is missing")
+    return cls(**{key: _convert(hints[key], value, f"{where}.{key}") for key, value in data.items()})
+
+
+def _convert(hint: object, value: object, where: str) -> object:
+    """``value`` as the annotation ``hint`` wants it; InputError where it does not fit."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if dataclasses.is_dataclass(hint):
+        return from_dict(hint, value, where)
+    if origin in (types.UnionType, typing.Union):
+        if value is None and type(None) in arguments:
+            return None
+        return _convert(next(a for a in arguments if a is not type(None)), value, where)
+    if origin is typing.Literal:
+        if value not in arguments:
+            raise InputError(f"{where}: {value!r} is not one of {', '.join(map(str, arguments))}")
+        return value
+    if origin is tuple and isinstance(value, (list, tuple)):
+        return tuple(_convert(arguments[0], item, f"{where}[{i}]") for i, item in enumerate(value))
+    if origin is dict and isinstance(value, dict):
+        return {key: _convert(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
+    if hint is float and type(value) is int:
+        return float(value)
+    if isinstance(hint, type) and type(value) is hint:
+        return value
+    name = getattr(hint, "__name__", str(hint)) if origin is None else origin.__name__
+    raise InputError(f"{where}: expected {name}, found {value!r}")
