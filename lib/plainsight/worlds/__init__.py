@@ -1,0 +1,147 @@
+"""Worlds: where images, phrases and boxes come from.
+
+Each world declares its own findings. ``build`` writes a world to a folder: ``examples.parquet`` (see
+``plainsight.schema``), for phantom ``texts.parquet``, images and masks, and, last of all, ``world.json``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from pathlib import Path
+
+from plainsight.config import Experiments, Scale, WorldSize
+from plainsight.errors import InputError
+from plainsight.files import atomic
+
+FINDINGS: dict[str, tuple[str, ...]] = {
+    "phantom": (
+        "Atelectasis",
+        "Cardiomegaly",
+        "Consolidation",
+        "Edema",
+        "Lung Opacity",
+        "Pleural Effusion",
+        "Pneumonia",
+        "Pneumothorax",
+        "No Finding",
+    ),
+    "scenes": (
+        "ball",
+        "boat",
+        "box",
+        "car",
+        "cup",
+        "fish",
+        "flower",
+        "house",
+        "kite",
+        "moon",
+        "star",
+        "tree",
+    ),
+    "nih": (
+        "Atelectasis",
+        "Cardiomegaly",
+        "Effusion",
+        "Infiltrate",
+        "Mass",
+        "Nodule",
+        "Pneumonia",
+        "Pneumothorax",
+        "No Finding",
+    ),
+}
+"""The findings each world declares, spelled as its source spells them (MS-CXR; the NIH box list; object names)."""
+
+NIH_TO_MSCXR: dict[str, str] = {
+    "Atelectasis": "Atelectasis",
+    "Cardiomegaly": "Cardiomegaly",
+    "Effusion": "Pleural Effusion",
+    "Infiltrate": "Lung Opacity",
+    "Mass": "Lung Opacity",
+    "Nodule": "Lung Opacity",
+    "Pneumonia": "Pneumonia",
+    "Pneumothorax": "Pneumothorax",
+    "No Finding": "No Finding",
+}
+"""The MS-CXR finding that each NIH finding comes closest to, for tables that show a model carried over.
+
+Effusion is the same sign under a shorter name. Infiltrate, Mass and Nodule have no class of their own in MS-CXR:
+all three are opacities of the lung, which is what CheXpert's Lung Opacity, and so MS-CXR's, takes in. MS-CXR's
+Consolidation and Edema have no boxes in NIH.
+"""
+
+KEYWORDS: dict[str, tuple[str, ...]] = {
+    # Seed 000, Table 9; "consolidations", "consolidative" and "pneumothoraces" are in its code only.
+    "Atelectasis": ("atelectasis", "atelectatic"),
+    "Cardiomegaly": ("cardiomegaly", "cardiac"),
+    "Consolidation": ("consolidation", "consolidations", "consolidative"),
+    "Edema": ("edema",),
+    "Lung Opacity": ("opacity", "opacities", "opacification"),
+    "Pleural Effusion": ("pleural", "effusion", "effusions"),
+    "Pneumonia": ("pneumonia",),
+    "Pneumothorax": ("pneumothorax", "pneumothoraces"),
+    "No Finding": (),
+    # NIH's own: Table 9 where the finding is the same under another name, else the class name and its forms.
+    "Effusion": ("pleural", "effusion", "effusions"),
+    "Infiltrate": ("infiltrate", "infiltrates", "infiltration"),
+    "Mass": ("mass", "masses"),
+    "Nodule": ("nodule", "nodules"),
+    # Scenes: the object's name, as seed 000 does on MS-COCO.
+    **{name: (name,) for name in FINDINGS["scenes"]},
+}
+"""The words of a phrase that stand for a finding, in lower case; matched as substrings, as the authors' code does."""
+
+_DATA_FOLDERS = {"nih": "nih_chestxray14"}
+"""Worlds that read data which this package does not make, and the name of their folder in data_manifests."""
+
+
+def findings(world: str) -> tuple[str, ...]:
+    """The findings that ``world`` declares; raises InputError listing the worlds there are."""
+    if world not in FINDINGS:
+        raise InputError(f"unknown world {world!r}; known: {', '.join(FINDINGS)}")
+    return FINDINGS[world]
+
+
+def build(world: str, size: WorldSize, scale: Scale, experiments: Experiments, out: Path, data: Path | None) -> None:
+    """Make ``world`` in folder ``out``; the same arguments give the same bytes.
+
+    ``data`` is the root of real images, for the worlds that need one: the data set's own folder or a root with one
+    folder per name in data_manifests. Image paths in the table are relative to the ``image_root`` that
+    ``world.json`` states, which is itself relative to ``out`` unless absolute.
+
+    Raises:
+        InputError: unknown world, or data that are missing or unreadable.
+    """
+    findings(world)
+    root = _data_root(world, data)
+    module = importlib.import_module(f"plainsight.worlds.{world}")
+    module.build(size, scale, experiments, Path(out), root)
+    with atomic(Path(out) / "world.json") as temporary:
+        record = {"world": world, "image_root": "." if root is None else str(root.resolve())}
+        temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+
+
+def image_root(out: Path) -> Path:
+    """The folder that the image paths of the world built in ``out`` are relative to."""
+    try:
+        record = json.loads((Path(out) / "world.json").read_text(encoding="utf-8"))
+        return Path(out) / record["image_root"]
+    except FileNotFoundError:
+        raise InputError(f"{out}: holds no world.json; prepare the world first") from None
+    except (json.JSONDecodeError, KeyError, TypeError):
+        raise InputError(f"{out}/world.json: not readable; delete it and prepare the world again") from None
+
+
+def _data_root(world: str, data: Path | None) -> Path | None:
+    """Where the images of ``world`` lie; None for a world that draws its own."""
+    if world not in _DATA_FOLDERS:
+        return None
+    name = _DATA_FOLDERS[world]
+    if data is None:
+        raise InputError(f"world {world!r} needs real images: give --data DIR (see data_manifests/{name}/README.md)")
+    if not Path(data).is_dir():
+        raise InputError(f"--data {data}: no such folder; world {world!r} needs it (see data_manifests/{name}/README.md)")
+    named = Path(data) / name
+    return named if named.is_dir() else Path(data)
