@@ -1,0 +1,171 @@
+"""Latent diffusion models: built at toy size or loaded from a Stable Diffusion folder, always in diffusers' classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from plainsight import torchvision_ops  # noqa: F401  (before diffusers)
+from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel  # noqa: I001
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+from plainsight.config import AutoencoderConfig, TextEncoderConfig, UNetConfig
+from plainsight.errors import InputError
+from plainsight.tokenizer import CONTEXT_LENGTH, clip_tokenizer
+
+
+@dataclass
+class Model:
+    """The parts of a latent diffusion model, on one device and in evaluation mode."""
+
+    vae: AutoencoderKL
+    unet: UNet2DConditionModel
+    text_encoder: CLIPTextModel
+    tokenizer: CLIPTokenizer
+    scheduler: DDIMScheduler
+
+    @property
+    def device(self) -> torch.device:
+        return self.unet.device
+
+    def encode_text(self, phrases: list[str]) -> torch.Tensor:
+        """Prompt embeddings (B, 77, C) of ``phrases``, padded with the end token; longer ones are cut."""
+        return self.text_encoder(token_ids(self.tokenizer, phrases).to(self.device)).last_hidden_state
+
+    @torch.no_grad()
+    def encode_images(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mean and log-variance (B, c, h, w) of the latent posterior of ``images`` (B, 3, H, W) in [-1, 1].
+
+        Not yet multiplied by the autoencoder's ``scaling_factor``.
+        """
+        posterior = self.vae.encode(images.to(self.device)).latent_dist
+        return posterior.mean, posterior.logvar
+
+
+def token_ids(tokenizer: CLIPTokenizer, phrases: list[str]) -> torch.Tensor:
+    """Token ids (B, 77) of ``phrases``, start and end tokens included, padded, cut at the context length."""
+    return tokenizer(
+        phrases, padding="max_length", truncation=True, max_length=tokenizer.model_max_length, return_tensors="pt"
+    ).input_ids
+
+
+def build_autoencoder(config: AutoencoderConfig, seed: int) -> AutoencoderKL:
+    """An untrained AutoencoderKL whose latents have an eighth of the image's side (Rombach et al. 2022)."""
+    torch.manual_seed(seed)
+    stages = len(config.block_out_channels)
+    return AutoencoderKL(
+        in_channels=3,
+        out_channels=3,
+        latent_channels=config.latent_channels,
+        block_out_channels=config.block_out_channels,
+        layers_per_block=config.layers_per_block,
+        norm_num_groups=config.norm_num_groups,
+        down_block_types=("DownEncoderBlock2D",) * stages,
+        up_block_types=("UpDecoderBlock2D",) * stages,
+        mid_block_add_attention=False,
+    )
+
+
+def build_text_encoder(config: TextEncoderConfig, seed: int) -> CLIPTextModel:
+    """An untrained CLIPTextModel over the real CLIP vocabulary."""
+    torch.manual_seed(seed)
+    tokenizer = clip_tokenizer()
+    return CLIPTextModel(
+        CLIPTextConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=config.hidden_size,
+            intermediate_size=4 * config.hidden_size,
+            projection_dim=config.hidden_size,
+            num_hidden_layers=config.num_hidden_layers,
+            num_attention_heads=config.num_attention_heads,
+            max_position_embeddings=CONTEXT_LENGTH,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )
+
+
+def build_unet(
+    config: UNetConfig, sample_size: int, latent_channels: int, cross_attention_dim: int, seed: int
+) -> UNet2DConditionModel:
+    """An untrained U-Net with cross-attention at every resolution, down, middle and up."""
+    torch.manual_seed(seed)
+    stages = len(config.block_out_channels)
+    return UNet2DConditionModel(
+        sample_size=sample_size,
+        in_channels=latent_channels,
+        out_channels=latent_channels,
+        block_out_channels=config.block_out_channels,
+        layers_per_block=config.layers_per_block,
+        # diffusers' `attention_head_dim` of this class is the number of heads (diffusers issue 2011).
+        attention_head_dim=config.num_attention_heads,
+        norm_num_groups=config.norm_num_groups,
+        cross_attention_dim=cross_attention_dim,
+        down_block_types=("CrossAttnDownBlock2D",) * stages,
+        up_block_types=("CrossAttnUpBlock2D",) * stages,
+    )
+
+
+def noise_scheduler() -> DDIMScheduler:
+    """The noise schedule of Stable Diffusion: 1,000 timesteps, scaled-linear betas, epsilon-prediction."""
+    return DDIMScheduler(
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        clip_sample=False,
+        set_alpha_to_one=False,
+        steps_offset=1,
+    )
+
+
+def save(model: Model, folder: Path) -> None:
+    """Write ``model`` as a folder that StableDiffusionPipeline.from_pretrained loads."""
+    StableDiffusionPipeline(
+        vae=model.vae,
+        text_encoder=model.text_encoder,
+        tokenizer=model.tokenizer,
+        unet=model.unet,
+        scheduler=model.scheduler,
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    ).save_pretrained(folder)
+
+
+def load(folder: Path, weights: str = "raw", device: str | torch.device = "cpu") -> Model:
+    """Load a Stable Diffusion folder of diffusers in evaluation mode, in float32.
+
+    ``weights``: ``raw`` (the folder itself), ``ema`` or ``step<N>`` (weights kept during training here, under
+    ``ema/`` and ``milestones/step<N>/``; a text encoder that was not trained is the folder's own).
+    Raises InputError where the folder or a part of it is missing or unreadable.
+    """
+    folder = Path(folder)
+    if not (folder / "model_index.json").is_file():
+        raise InputError(f"{folder}: no model_index.json here; give the folder of a saved Stable Diffusion pipeline")
+    kept = {"raw": folder, "ema": folder / "ema"}.get(weights, folder / "milestones" / weights)
+    if not (kept / "unet").is_dir():
+        available = sorted(p.name for p in (folder / "milestones").glob("step*"))
+        raise InputError(f"{folder}: no weights {weights!r} here; kept: {', '.join(['raw', *available])}")
+    text_encoder = kept if (kept / "text_encoder").is_dir() else folder
+    model = Model(
+        vae=_part(AutoencoderKL, folder / "vae"),
+        unet=_part(UNet2DConditionModel, kept / "unet"),
+        text_encoder=_part(CLIPTextModel, text_encoder / "text_encoder"),
+        tokenizer=_part(CLIPTokenizer, folder / "tokenizer"),
+        scheduler=DDIMScheduler.from_pretrained(folder / "scheduler"),
+    )
+    for part in (model.vae, model.unet, model.text_encoder):
+        part.requires_grad_(False).eval().to(device)
+    return model
+
+
+def _part(cls: type, folder: Path) -> object:
+    """``cls.from_pretrained(folder)`` from safetensors only, with one line when that fails."""
+    safe = {} if cls is CLIPTokenizer else {"use_safetensors": True}
+    try:
+        return cls.from_pretrained(folder, **safe)
+    except Exception as error:  # every library raises its own kinds here
+        raise InputError(f"{folder}: cannot be loaded as {cls.__name__}: {' '.join(str(error).split())[:200]}") from error
