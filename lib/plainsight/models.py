@@ -13,6 +13,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from plainsight.config import AutoencoderConfig, TextEncoderConfig, UNetConfig
 from plainsight.errors import InputError
+from plainsight.seeding import seeded_initialisation
 from plainsight.tokenizer import CONTEXT_LENGTH, clip_tokenizer
 
 
@@ -53,60 +54,60 @@ def token_ids(tokenizer: CLIPTokenizer, phrases: list[str]) -> torch.Tensor:
 
 def build_autoencoder(config: AutoencoderConfig, seed: int) -> AutoencoderKL:
     """An untrained AutoencoderKL whose latents have an eighth of the image's side (Rombach et al. 2022)."""
-    torch.manual_seed(seed)
     stages = len(config.block_out_channels)
-    return AutoencoderKL(
-        in_channels=3,
-        out_channels=3,
-        latent_channels=config.latent_channels,
-        block_out_channels=config.block_out_channels,
-        layers_per_block=config.layers_per_block,
-        norm_num_groups=config.norm_num_groups,
-        down_block_types=("DownEncoderBlock2D",) * stages,
-        up_block_types=("UpDecoderBlock2D",) * stages,
-        mid_block_add_attention=False,
-    )
+    with seeded_initialisation(seed, "autoencoder"):
+        return AutoencoderKL(
+            in_channels=3,
+            out_channels=3,
+            latent_channels=config.latent_channels,
+            block_out_channels=config.block_out_channels,
+            layers_per_block=config.layers_per_block,
+            norm_num_groups=config.norm_num_groups,
+            down_block_types=("DownEncoderBlock2D",) * stages,
+            up_block_types=("UpDecoderBlock2D",) * stages,
+            mid_block_add_attention=False,
+        )
 
 
 def build_text_encoder(config: TextEncoderConfig, seed: int) -> CLIPTextModel:
     """An untrained CLIPTextModel over the real CLIP vocabulary."""
-    torch.manual_seed(seed)
     tokenizer = clip_tokenizer()
-    return CLIPTextModel(
-        CLIPTextConfig(
-            vocab_size=len(tokenizer),
-            hidden_size=config.hidden_size,
-            intermediate_size=4 * config.hidden_size,
-            projection_dim=config.hidden_size,
-            num_hidden_layers=config.num_hidden_layers,
-            num_attention_heads=config.num_attention_heads,
-            max_position_embeddings=CONTEXT_LENGTH,
-            bos_token_id=tokenizer.bos_token_id,
-            eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=tokenizer.pad_token_id,
+    with seeded_initialisation(seed, "text_encoder"):
+        return CLIPTextModel(
+            CLIPTextConfig(
+                vocab_size=len(tokenizer),
+                hidden_size=config.hidden_size,
+                intermediate_size=4 * config.hidden_size,
+                projection_dim=config.hidden_size,
+                num_hidden_layers=config.num_hidden_layers,
+                num_attention_heads=config.num_attention_heads,
+                max_position_embeddings=CONTEXT_LENGTH,
+                bos_token_id=tokenizer.bos_token_id,
+                eos_token_id=tokenizer.eos_token_id,
+                pad_token_id=tokenizer.pad_token_id,
+            )
         )
-    )
 
 
 def build_unet(
     config: UNetConfig, sample_size: int, latent_channels: int, cross_attention_dim: int, seed: int
 ) -> UNet2DConditionModel:
     """An untrained U-Net with cross-attention at every resolution, down, middle and up."""
-    torch.manual_seed(seed)
     stages = len(config.block_out_channels)
-    return UNet2DConditionModel(
-        sample_size=sample_size,
-        in_channels=latent_channels,
-        out_channels=latent_channels,
-        block_out_channels=config.block_out_channels,
-        layers_per_block=config.layers_per_block,
-        # diffusers' `attention_head_dim` of this class is the number of heads (diffusers issue 2011).
-        attention_head_dim=config.num_attention_heads,
-        norm_num_groups=config.norm_num_groups,
-        cross_attention_dim=cross_attention_dim,
-        down_block_types=("CrossAttnDownBlock2D",) * stages,
-        up_block_types=("CrossAttnUpBlock2D",) * stages,
-    )
+    with seeded_initialisation(seed, "unet"):
+        return UNet2DConditionModel(
+            sample_size=sample_size,
+            in_channels=latent_channels,
+            out_channels=latent_channels,
+            block_out_channels=config.block_out_channels,
+            layers_per_block=config.layers_per_block,
+            # diffusers' `attention_head_dim` of this class is the number of heads (diffusers issue 2011).
+            attention_head_dim=config.num_attention_heads,
+            norm_num_groups=config.norm_num_groups,
+            cross_attention_dim=cross_attention_dim,
+            down_block_types=("CrossAttnDownBlock2D",) * stages,
+            up_block_types=("CrossAttnUpBlock2D",) * stages,
+        )
 
 
 def noise_scheduler() -> DDIMScheduler:

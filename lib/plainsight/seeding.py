@@ -6,8 +6,10 @@ or ``torch_generator(seed, "noise", step)``, so that resuming a run or splitting
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,3 +34,13 @@ def torch_generator(seed: int, *purpose: str | int, device: str | torch.device =
 
     generator = torch.Generator(device=device)
     return generator.manual_seed(int.from_bytes(_digest(seed, purpose)[:8], "big"))
+
+
+@contextlib.contextmanager
+def seeded_initialisation(seed: int, *purpose: str | int) -> Iterator[None]:
+    """Inside, torch's global generator (which layers draw their first weights from) starts from seed and purpose."""
+    import torch
+
+    with torch.random.fork_rng():
+        torch.manual_seed(torch_generator(seed, *purpose).initial_seed())
+        yield
