@@ -152,7 +152,9 @@ def read_image(path: Path | str, where: str = "") -> np.ndarray:
             if image.mode in ("I;16", "I;16B", "I"):
                 return np.asarray(image, dtype=np.float32) / np.float32(65535)
             mode = "L" if image.mode in ("L", "1", "LA") else "RGB"
-            return np.asarray(image.convert(mode), dtype=np.float32) / np.float32(255)
+            pixels = np.asarray(image.convert(mode), dtype=np.float32) / np.float32(255)
+            # Grey pictures stored in colour are grey: some NIH radiographs are RGBA files.
+            return pixels if mode == "L" or np.ptp(pixels, axis=2).any() else pixels[..., 0]
     except FileNotFoundError:
         raise InputError(f"{place}: no such image file") from None
     except UnidentifiedImageError:
@@ -163,10 +165,16 @@ def read_image(path: Path | str, where: str = "") -> np.ndarray:
 
 
 def write_image(pixels: np.ndarray, path: Path | str) -> None:
-    """Write (H, W) or (H, W, 3) values as an 8-bit PNG: floats in [0, 1] are rounded, bool becomes 0/255."""
+    """Write (H, W) or (H, W, 3) values in [0, 1] as an 8-bit file, JPEG if ``path`` ends in .jpg, else PNG.
+
+    Floats are rounded to the nearest of 256 levels; bool becomes 0/255.
+    """
     eight_bit = np.rint(np.clip(np.asarray(pixels, dtype=np.float32), 0, 1) * 255).astype(np.uint8)
     with atomic(path) as temporary:
-        Image.fromarray(eight_bit).save(temporary, format="PNG")
+        if Path(path).suffix == ".jpg":
+            Image.fromarray(eight_bit).save(temporary, format="JPEG", quality=95, subsampling=0)
+        else:
+            Image.fromarray(eight_bit).save(temporary, format="PNG")
 
 
 def _plain_boxes(frame: pd.DataFrame) -> pd.DataFrame:

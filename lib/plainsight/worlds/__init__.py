@@ -142,6 +142,6 @@ def _data_root(world: str, data: Path | None) -> Path | None:
     if data is None:
         raise InputError(f"world {world!r} needs real images: give --data DIR (see data_manifests/{name}/README.md)")
     if not Path(data).is_dir():
-        raise InputError(f"--data {data}: no such folder; world {world!r} needs it (see data_manifests/{name}/README.md)")
+        raise InputError(f"--data {data}: no such folder; see data_manifests/{name}/README.md")
     named = Path(data) / name
     return named if named.is_dir() else Path(data)
