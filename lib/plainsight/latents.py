@@ -48,7 +48,8 @@ def load_pixels(root: Path, examples: pd.DataFrame, resolution: int) -> torch.Te
     """Images of ``examples`` as (N, 3, R, R) uint8: short side resized to ``resolution``, centre crop, grey repeated."""
     pixels = torch.empty((len(examples), 3, resolution, resolution), dtype=torch.uint8)
     for position, (_, row) in enumerate(tqdm(examples.iterrows(), total=len(examples), desc="images", unit="image")):
-        image = radiographs.resize_and_crop(schema.load_image(root, row), resolution)
+        how = radiographs.fit(row["width"], row["height"], resolution)
+        image = radiographs.fit_image(schema.load_image(root, row), how)
         image = np.repeat(image[..., None], 3, axis=-1) if image.ndim == 2 else image
         pixels[position] = torch.from_numpy(np.rint(image * 255).astype(np.uint8)).permute(2, 0, 1)
     return pixels
