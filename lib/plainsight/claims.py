@@ -1,0 +1,178 @@
+"""Claims of the papers and the rule that judges them; no verdict is written by hand.
+
+``holds``: the interval excludes 0 on the claimed side and every training seed has the claimed sign. ``fails``: the
+interval excludes 0 on the other side and every seed has the opposite sign. Else ``inconclusive``. A claim of equality
+states its margin first: it holds when the interval and every seed lie within the margin, and fails when the interval
+and every seed lie beyond it on one side. A claim about how a model is trained needs two training seeds at least.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from plainsight.errors import InputError
+from plainsight.files import atomic
+from plainsight.statistics import Effect
+
+Verdict = Literal["holds", "fails", "inconclusive"]
+VERDICTS = ("holds", "fails", "inconclusive")
+
+COLUMNS = (
+    "id",
+    "paper",
+    "place",
+    "statement",
+    "published",
+    "statistic",
+    "scale",
+    "world",
+    "effect",
+    "low",
+    "high",
+    "seeds",
+    "seeds_agreeing",
+    "verdict",
+    "notebook",
+)
+_NUMBERS = ("published", "effect", "low", "high")
+_COUNTS = ("seeds", "seeds_agreeing")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One thing a paper says, as a comparison whose outcome can be computed.
+
+    Raises InputError for a direction other than +1, -1 or 0, an equality without a positive margin, or a margin for
+    any other claim.
+    """
+
+    id: str
+    paper: str
+    """tradeoff, generate_to_ground, zero_shot, prompt_tuning or beyond."""
+    place: str
+    """Where it is said: a table, a figure, a section."""
+    statement: str
+    published: float
+    """The effect as published, on the statistic's scale; NaN where the paper gives no number."""
+    statistic: str
+    """What is compared, as in ``sample-weighted CNR, Finetune_F - Finetune_L``."""
+    direction: Literal[1, -1, 0]
+    """The claimed sign of the effect; 0 claims equality."""
+    margin: float | None = None
+    """For equality: the largest absolute effect that still counts as equal."""
+    training: bool = True
+    """Whether it is about a way of training, so that it takes several trainings to decide."""
+
+    def __post_init__(self) -> None:
+        if self.direction not in (1, -1, 0):
+            raise InputError(f"claim {self.id}: direction {self.direction!r}; expected +1, -1, or 0 for equality")
+        if self.direction == 0 and not (self.margin is not None and 0 < self.margin < math.inf):
+            raise InputError(f"claim {self.id}: a claim of equality needs a positive margin, found {self.margin}")
+        if self.direction != 0 and self.margin is not None:
+            raise InputError(f"claim {self.id}: a margin belongs to claims of equality (direction 0) only")
+
+
+def decide(claim: Claim, effect: Effect) -> Verdict:
+    """The verdict on a claim (the rule stands at the top of this module); a NaN anywhere makes it inconclusive.
+
+    Args:
+        claim: what is claimed.
+        effect: what was found, as `plainsight.statistics.compare` returns it.
+    """
+    if claim.training and len(effect.seed_effects) < 2:
+        return "inconclusive"
+    low, high = effect.interval.low, effect.interval.high
+    every = [(low, high), *((seed, seed) for seed in effect.seed_effects)]
+    if claim.direction == 0:
+        if all(-claim.margin <= a and b <= claim.margin for a, b in every):
+            return "holds"
+        beyond = all(a > claim.margin for a, _ in every) or all(b < -claim.margin for _, b in every)
+        return "fails" if beyond else "inconclusive"
+    above, below = all(a > 0 for a, _ in every), all(b < 0 for _, b in every)
+    if not above and not below:
+        return "inconclusive"
+    return "holds" if above == (claim.direction > 0) else "fails"
+
+
+def seeds_agreeing(claim: Claim, effect: Effect) -> int:
+    """How many training seeds, each on its own, have the claimed sign or lie within the margin."""
+    if claim.direction == 0:
+        return sum(abs(seed) <= claim.margin for seed in effect.seed_effects)
+    return sum(seed * claim.direction > 0 for seed in effect.seed_effects)
+
+
+def judge(claim: Claim, effect: Effect, scale: str, world: str, notebook: str) -> dict[str, Any]:
+    """One row of the ledger. The statistic ends in what is claimed of it: ``> 0``, ``< 0``, or within which margin."""
+    claimed = {1: "> 0", -1: "< 0"}.get(claim.direction, f"within ±{claim.margin}")
+    return {
+        "id": claim.id,
+        "paper": claim.paper,
+        "place": claim.place,
+        "statement": claim.statement,
+        "published": claim.published,
+        "statistic": f"{claim.statistic} {claimed}",
+        "scale": scale,
+        "world": world,
+        "effect": effect.interval.estimate,
+        "low": effect.interval.low,
+        "high": effect.interval.high,
+        "seeds": len(effect.seed_effects),
+        "seeds_agreeing": seeds_agreeing(claim, effect),
+        "verdict": decide(claim, effect),
+        "notebook": notebook,
+    }
+
+
+def ledger(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """Rows of `judge`, in their order, as a frame with the fixed `COLUMNS`.
+
+    Raises InputError for other columns, an unknown verdict, or one claim twice at the same scale and world.
+    """
+    for i, row in enumerate(rows):
+        if set(row) != set(COLUMNS):
+            raise InputError(f"claims row {i}: columns {', '.join(row)}; expected {', '.join(COLUMNS)}")
+    frame = pd.DataFrame(rows, columns=list(COLUMNS))
+    frame = frame.astype(dict.fromkeys(_NUMBERS, "float64") | dict.fromkeys(_COUNTS, "int64"))
+    if len(unknown := frame.loc[~frame["verdict"].isin(VERDICTS)]):
+        raise InputError(f"claim {unknown['id'].iloc[0]}: verdict {unknown['verdict'].iloc[0]!r} is none of {VERDICTS}")
+    if len(twice := frame.loc[frame.duplicated(["id", "scale", "world"])]):
+        raise InputError(f"claim {twice['id'].iloc[0]}: stands twice in the ledger for one scale and world")
+    return frame
+
+
+def write(frame: pd.DataFrame, path: Path) -> None:
+    """Write a ledger as CSV: fixed columns, 4 significant digits, empty for NaN; the same ledger, the same bytes."""
+    frame = ledger(frame.to_dict("records"))
+    for name in _NUMBERS:
+        frame[name] = [_format(value) for value in frame[name]]
+    with atomic(path) as temporary:
+        frame.to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8")
+
+
+def _format(value: float) -> str:
+    return "" if math.isnan(value) else f"{value + 0.0:.4g}"
+
+
+def read(path: Path) -> pd.DataFrame:
+    """Read a ledger that `write` wrote.
+
+    Raises InputError for a missing file, other columns, a number that is none, or what `ledger` refuses.
+    """
+    try:
+        frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; run the notebook that judges these claims") from None
+    try:
+        for name in _NUMBERS:
+            frame[name] = [float(value or "nan") for value in frame[name]]
+        for name in _COUNTS:
+            frame[name] = [int(value) for value in frame[name]]
+        return ledger(frame.to_dict("records"))
+    except (KeyError, ValueError) as error:
+        raise InputError(f"{path}: not a ledger of claims: {error}") from None

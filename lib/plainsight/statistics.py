@@ -1,0 +1,231 @@
+"""Averages of score rows, and how far to trust them: paired bootstrap by patient, spread over training seeds.
+
+Images of one patient are alike, so patients are resampled, not rows. Two models are compared on the same examples with
+the same resample for both, which is the bootstrap of their row-by-row difference. The interval says what another draw
+of patients would change; the effects of single training seeds say what another training would. Both are kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from plainsight.errors import InputError
+
+Average = Literal["sample", "macro"]
+"""``sample``: every row counts the same. ``macro``: mean of the findings' means, every finding counts the same."""
+
+_WEIGHTS_AT_ONCE = 2**20
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An average with its percentile bootstrap interval; the bounds are NaN where there is only one patient."""
+
+    estimate: float
+    low: float
+    high: float
+    n_patients: int
+    n_rows: int
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What one comparison found: the interval over patients, and the effect of each training seed on its own."""
+
+    interval: Interval
+    seed_effects: tuple[float, ...]
+
+    @property
+    def spread(self) -> float:
+        """Sample standard deviation over training seeds; NaN with a single one."""
+        return float(np.std(self.seed_effects, ddof=1)) if len(self.seed_effects) > 1 else float("nan")
+
+
+def mean(values: np.ndarray, average: Average = "sample", findings: np.ndarray | None = None) -> float:
+    """Sample-weighted or macro average of N values; ``findings`` (N labels) is needed for the latter."""
+    values = np.asarray(values, dtype=np.float64)
+    groups, count = _groups(average, findings, len(values))
+    return float((np.bincount(groups, values, count) / np.bincount(groups, minlength=count)).mean())
+
+
+def bootstrap_mean(
+    values: np.ndarray,
+    patients: np.ndarray,
+    *,
+    average: Average = "sample",
+    findings: np.ndarray | None = None,
+    resamples: int = 10_000,
+    rng: np.random.Generator,
+    level: float = 0.95,
+) -> Interval:
+    """Average of N values with its percentile bootstrap interval over patients (Efron & Tibshirani 1993, ch. 13).
+
+    Each resample draws as many patients as there are, with replacement, and takes all rows of a patient as often as the
+    patient was drawn. A finding none of whose patients was drawn is left out of that resample's macro average.
+
+    Args:
+        values: N finite numbers.
+        patients: N patient identifiers.
+        average: see `Average`.
+        findings: N labels; needed for the macro average.
+        resamples: number of bootstrap resamples.
+        rng: source of the draws. The same state, patients and findings give the same resamples whatever the values are.
+        level: coverage of the interval.
+
+    Raises:
+        InputError: no rows, arrays of different lengths, or values that are not finite.
+    """
+    values, patients = np.asarray(values, dtype=np.float64), np.asarray(patients)
+    if not len(values) or len(patients) != len(values):
+        raise InputError(f"bootstrap: {len(values)} values, {len(patients)} patients; give one patient for each value")
+    if not np.isfinite(values).all():
+        row = int(np.flatnonzero(~np.isfinite(values))[0])
+        raise InputError(f"bootstrap: value {row} is {values[row]}; leave such examples out of every model compared")
+    groups, n_groups = _groups(average, findings, len(values))
+    names, patient = np.unique(patients, return_inverse=True)
+    cell = patient * n_groups + groups
+    shape = (len(names), n_groups)
+    sums = np.bincount(cell, values, minlength=len(names) * n_groups).reshape(shape)
+    counts = np.bincount(cell, minlength=len(names) * n_groups).reshape(shape).astype(np.float64)
+    low = high = float("nan")
+    if len(names) > 1:
+        averages = _resampled_averages(sums, counts, resamples, rng)
+        low, high = np.quantile(averages, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(mean(values, average, findings), float(low), float(high), len(names), len(values))
+
+
+def _resampled_averages(sums: np.ndarray, counts: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
+    """The average of each resample: how often each patient is drawn, times sums and counts (patients x findings)."""
+    patients = len(sums)
+    averages = []
+    step = max(1, _WEIGHTS_AT_ONCE // patients)
+    for start in range(0, resamples, step):
+        rows = min(step, resamples - start)
+        drawn = rng.integers(patients, size=(rows, patients)) + patients * np.arange(rows)[:, None]
+        weights = np.bincount(drawn.ravel(), minlength=rows * patients).reshape(rows, patients).astype(np.float64)
+        total, number = weights @ sums, weights @ counts
+        present = number > 0
+        finding_means = np.divide(total, number, out=np.zeros_like(total), where=present)
+        averages.append(finding_means.sum(axis=1) / present.sum(axis=1))
+    return np.concatenate(averages)
+
+
+def _groups(average: Average, findings: np.ndarray | None, rows: int) -> tuple[np.ndarray, int]:
+    """For each row the index of the group it is averaged in, and the number of groups."""
+    if average == "sample":
+        return np.zeros(rows, dtype=np.intp), 1
+    if average != "macro":
+        raise InputError(f"average {average!r}: expected 'sample' or 'macro'")
+    if findings is None or len(findings) != rows:
+        raise InputError("macro average: give one finding for each value")
+    names, index = np.unique(np.asarray(findings), return_inverse=True)
+    return index, len(names)
+
+
+def paired_difference(
+    a: np.ndarray,
+    b: np.ndarray,
+    patients: np.ndarray,
+    average: Average,
+    resamples: int,
+    rng: np.random.Generator,
+    findings: np.ndarray | None = None,
+) -> Interval:
+    """Average of a - b over N paired rows with its bootstrap interval: the same resample of patients for both.
+
+    Arguments and errors as of `bootstrap_mean`.
+    """
+    a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    if a.shape != b.shape:
+        raise InputError(f"paired difference: {len(a)} values against {len(b)}; pairs need as many on either side")
+    return bootstrap_mean(a - b, patients, average=average, findings=findings, resamples=resamples, rng=rng)
+
+
+def compare(
+    a: Sequence[pd.DataFrame],
+    b: Sequence[pd.DataFrame] | float,
+    metric: str,
+    average: Average,
+    resamples: int,
+    rng: np.random.Generator,
+) -> Effect:
+    """How much higher ``metric`` is for model a than for model b, paired by example and by training seed.
+
+    Args:
+        a: score rows of a model, one frame a training seed, with columns example_id, patient, finding and ``metric``.
+            Rows of one example that differ in their ``noise_seed`` are averaged first.
+        b: the same of the other model, seeds in the same order; or a number to compare with. A model with one seed
+            (such as a foundation) is compared with every seed of the other.
+        metric: column to average.
+        average: see `Average`.
+        resamples: number of bootstrap resamples.
+        rng: source of the draws.
+
+    Returns:
+        The interval of the difference of rows averaged over seeds, and the effect of each seed. The order of the rows
+        changes nothing.
+
+    Raises:
+        InputError: a missing column, the same example twice, examples that one side lacks (named), different numbers
+            of seeds, or a score that is not finite.
+    """
+    first, left = _by_seed(a, metric, "model a")
+    if isinstance(b, (int, float)):
+        difference = left - b
+    else:
+        other, right = _by_seed(b, metric, "model b")
+        _require_same_examples(first, other, "model b")
+        if len(left) != len(right) and 1 not in (len(left), len(right)):
+            raise InputError(f"compare: {len(left)} seeds against {len(right)}; give as many for both, or one")
+        difference = left - right
+    patients, findings = first["patient"].to_numpy(dtype=str), first["finding"].to_numpy(dtype=str)
+    rows = difference.mean(axis=0)
+    interval = bootstrap_mean(rows, patients, average=average, findings=findings, resamples=resamples, rng=rng)
+    return Effect(interval, tuple(mean(row, average, findings) for row in difference))
+
+
+def summarise(
+    frames: Sequence[pd.DataFrame], metric: str, average: Average, resamples: int, rng: np.random.Generator
+) -> Effect:
+    """The average of ``metric`` for one model: `compare` with zero, so that ``seed_effects`` are averages of seeds."""
+    return compare(frames, 0.0, metric, average, resamples, rng)
+
+
+def _by_seed(frames: Sequence[pd.DataFrame], metric: str, where: str) -> tuple[pd.DataFrame, np.ndarray]:
+    """The examples (patient and finding by example_id), and their scores: seeds x examples."""
+    if not frames:
+        raise InputError(f"{where}: no score rows; give one frame for each training seed")
+    seeds = [_by_example(frame, metric, f"{where}, seed {i} of {len(frames)}") for i, frame in enumerate(frames, 1)]
+    for i, seed in enumerate(seeds, 1):
+        _require_same_examples(seeds[0], seed, f"{where}, seed {i} of {len(frames)}")
+    return seeds[0], np.stack([seed[metric].to_numpy() for seed in seeds])
+
+
+def _by_example(frame: pd.DataFrame, metric: str, where: str) -> pd.DataFrame:
+    """One row an example, sorted by it, repeats over noise seeds averaged."""
+    if missing := [name for name in ("example_id", "patient", "finding", metric) if name not in frame.columns]:
+        raise InputError(f"{where}: score rows have no column {missing[0]!r}; columns: {', '.join(frame.columns)}")
+    key = ["example_id", "noise_seed"] if "noise_seed" in frame.columns else ["example_id"]
+    if (repeated := frame.duplicated(key)).any():
+        example = frame.loc[repeated, "example_id"].iloc[0]
+        raise InputError(f"{where}: example {example!r} has several rows; keep one training step and one protocol")
+    if (bad := ~np.isfinite(frame[metric].to_numpy(dtype=np.float64))).any():
+        example, value = frame.loc[bad, ["example_id", metric]].iloc[0]
+        raise InputError(f"{where}: {metric} of example {example!r} is {value}; leave it out of every model compared")
+    examples = frame.astype({metric: "float64"}).sort_values(key).groupby("example_id", sort=True)
+    return examples.agg({"patient": "first", "finding": "first", metric: "mean"})
+
+
+def _require_same_examples(first: pd.DataFrame, other: pd.DataFrame, where: str) -> None:
+    missing, extra = first.index.difference(other.index), other.index.difference(first.index)
+    for examples, what in ((missing, "lacks"), (extra, "alone has")):
+        if len(examples):
+            raise InputError(
+                f"{where}: {what} {len(examples)} of {len(first.index.union(other.index))} examples, such as "
+                f"{examples[0]!r}; score every model and seed on the same examples"
+            )
