@@ -40,7 +40,9 @@ def test_versions_carry_no_local_suffix():
 def test_the_commit_and_whether_the_tree_is_dirty(tmp_path, monkeypatch):
     def git(*arguments):
         identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
-        return subprocess.run(["git", *identity, *arguments], cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+        return subprocess.run(
+            ["git", *identity, *arguments], cwd=tmp_path, check=True, capture_output=True, text=True
+        ).stdout
 
     (tmp_path / "a.py").write_text("x = 1\n")
     monkeypatch.setattr(provenance.plainsight, "__file__", str(tmp_path / "a.py"))

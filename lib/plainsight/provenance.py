@@ -41,7 +41,9 @@ def commit() -> dict[str, Any]:
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    return subprocess.run(["git", "-C", str(folder), *arguments], check=True, capture_output=True, text=True).stdout.strip()
+    return subprocess.run(
+        ["git", "-C", str(folder), *arguments], check=True, capture_output=True, text=True
+    ).stdout.strip()
 
 
 def record(target: Path | str, config: object, measured: Mapping[str, Any] | None = None) -> Path:
@@ -64,7 +66,9 @@ def record(target: Path | str, config: object, measured: Mapping[str, Any] | Non
     return path
 
 
-def committed(path: Path | str, scale: str, world: str, variants: Mapping[str, Iterable[int]], notebook: str) -> dict[str, Any]:
+def committed(
+    path: Path | str, scale: str, world: str, variants: Mapping[str, Iterable[int]], notebook: str
+) -> dict[str, Any]:
     """Write ``provenance.json`` of a folder of tables: only what does not change by itself, so never a time or commit.
 
     Args:
