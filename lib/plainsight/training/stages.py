@@ -26,8 +26,8 @@ NO_FINDING = "No Finding"
 
 
 def run(job: Job) -> None:
-    """Run one job; a finished result is left as it is."""
-    if job.output.exists():
+    """Run one job; a finished result is left as it is. A model folder is finished when it holds its ``run.json``."""
+    if (job.output if job.stage == "latents" else job.output / "run.json").exists():
         print(f"{job.output}: already there")
         return
     scale = job.read_scale()
