@@ -140,11 +140,11 @@ def segment_by_mixture(heatmap: Any, size: tuple[int, int] | None = None) -> np.
     """Foreground of a heat map, found as the published code of seeds 000 and 001 finds it.
 
     A two-component Gaussian mixture of the values; above the mean of its two means is foreground; then each pixel
-    takes the majority of its 3 x 3 neighbourhood, except on the border, which keeps its own value. That code segments
+    takes the majority of its 3 x 3 neighbourhood, except on the border, which keeps its own values. That code segments
     the map at 64 x 64 and enlarges the result: for the same, pass the map at its native resolution and a ``size``.
 
     Args:
-        heatmap: h x w array or tensor; NaN pixels take no part and are background.
+        heatmap: h x w array or tensor; NaN pixels take no part, are background, and make a border.
         size: (H, W) to enlarge the segmentation to, bilinear and rounded; None keeps h x w.
 
     Returns:
@@ -160,7 +160,9 @@ def segment_by_mixture(heatmap: Any, size: tuple[int, int] | None = None) -> np.
         warnings.simplefilter("ignore", ConvergenceWarning)
         mixture = GaussianMixture(n_components=2, random_state=0).fit(_unit(values, low, high)[:, None])
     foreground = _unit(heatmap, low, high) > mixture.means_.mean()
-    foreground[1:-1, 1:-1] = (ndimage.uniform_filter(foreground.astype(np.float64), size=3) >= 0.5)[1:-1, 1:-1]
+    has_all_neighbours = ndimage.binary_erosion(~np.isnan(heatmap), np.ones((3, 3)))
+    majority = ndimage.uniform_filter(foreground.astype(np.float64), size=3) >= 0.5
+    foreground = np.where(has_all_neighbours, majority, foreground)
     return foreground if size is None else _enlarge(foreground, size)
 
 
