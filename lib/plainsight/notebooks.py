@@ -58,7 +58,7 @@ def _imported(tree: ast.AST) -> Iterator[str]:
 
 
 def _module_files(name: str, package: Path) -> list[Path]:
-    """The files that importing ``name`` reads: its own and those of the packages around it; [] if it is none of ours."""
+    """The files that importing ``name`` reads: its own and its packages'; [] if it is none of ours."""
     first, *rest = name.split(".")
     if first != package.name:
         return []
@@ -102,8 +102,8 @@ def fill(defaults: Mapping[str, Any], given: Mapping[str, str], where: Path) -> 
 def execute(source: Path, output: Path, given: Mapping[str, str]) -> None:
     """Execute the notebook ``source`` in the working directory and write it to ``output`` when it is complete.
 
-    While it runs, what it prints goes to ``<output>.log``, and the cells done so far to ``<output>.partial.ipynb``, which
-    stays when a cell fails.
+    While it runs, what it prints goes to ``<output>.log``, and the cells done so far to ``<output>.partial.ipynb``;
+    the latter stays when a cell fails.
 
     Raises:
         InputError: no such notebook, a parameter it does not have (papermill only warns) or of another type, or a cell

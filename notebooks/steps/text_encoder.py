@@ -1,0 +1,65 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # The text encoder
+#
+# Stable Diffusion reads with CLIP's text encoder, which had learned from image-caption pairs long before. This step
+# is its small stand-in: a text encoder and an image tower learn to tell which caption of a batch belongs to which
+# scene; then the image tower is thrown away. The paper's question is what happens to this encoder later: left as it
+# is (Finetune_F), or trained along with the rest (Finetune_L).
+
+# %% tags=["parameters"]
+scale = "toy"
+
+# %%
+import json
+
+import pandas as pd
+import seaborn as sns
+
+from plainsight import models, schema, worlds
+from plainsight.training import launch
+from plainsight.workspace import open_workspace
+
+space = open_workspace(scale)
+folder = launch(
+    stage="text_encoder", scale=str(space.scale_file), experiments=str(space.experiments_file), runs=str(space.runs)
+)
+
+# %% [markdown]
+# ## Did it learn?
+
+# %%
+axis = sns.lineplot(pd.read_csv(folder / "loss.csv"), x="step", y="loss", linewidth=0.8)
+axis.set(xlabel="training step", ylabel="contrastive loss")
+measured = json.loads((folder / "run.json").read_text())["measured"]
+print(f"It finds the right caption among those of other scenes in {measured['retrieval_accuracy']:.0%} of cases;")
+print(f"guessing would in {measured['retrieval_chance']:.0%}.")
+
+# %% [markdown]
+# ## Which words has it ever seen?
+#
+# The tokenizer is CLIP's own: it splits rare words into pieces. A piece that never stood in a caption still has its
+# random embedding; a frozen encoder will never do better with it than tell it from other pieces.
+
+# %%
+tokenizer = models.clip_tokenizer()
+
+
+def pieces(world, split):
+    examples = schema.read(space.world(world) / "examples.parquet", worlds.findings(world))
+    phrases = examples.loc[examples["split"] == split, "phrase"].unique()
+    return {piece for phrase in phrases for piece in tokenizer.tokenize(phrase)}
+
+
+seen, asked = pieces("scenes", "train"), pieces("phantom", "grounding")
+print(f"Of the {len(asked)} word pieces in the test phrases about phantoms, {len(asked & seen)} were ever seen in")
+print(f"pretraining ({len(asked & seen) / len(asked):.0%}).")
+for word in ("consolidation", "cardiomegaly", "effusion"):
+    print(f"{word}: {tokenizer.tokenize(word)}")
