@@ -166,13 +166,12 @@ def read(path: Path) -> pd.DataFrame:
     """
     try:
         frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; run the notebook that judges these claims") from None
-    try:
         for name in _NUMBERS:
             frame[name] = [float(value or "nan") for value in frame[name]]
         for name in _COUNTS:
             frame[name] = [int(value) for value in frame[name]]
         return ledger(frame.to_dict("records"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; run the notebook that judges these claims") from None
     except (KeyError, ValueError) as error:
-        raise InputError(f"{path}: not a ledger of claims: {error}") from None
+        raise InputError(f"{path}: not a ledger of claims: {' '.join(str(error).split())}") from None

@@ -1,0 +1,239 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.stats
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from plainsight import statistics
+from plainsight.errors import InputError
+from plainsight.statistics import bootstrap_mean, compare, mean, paired_difference, summarise
+
+
+def sample(seed: int = 0, rows: int = 60, patients: int = 14, findings: int = 3):
+    """Values that differ between findings, with unequal numbers of rows a patient."""
+    rng = np.random.default_rng(seed)
+    finding = rng.integers(findings, size=rows)
+    patient = (patients * rng.random(rows) ** 2).astype(int)
+    return rng.normal(size=rows) + finding, patient.astype(str), np.array(list("abcdefgh"))[finding]
+
+
+def frame(values, patients, findings, **columns) -> pd.DataFrame:
+    ids = [f"e{i:03d}" for i in range(len(values))]
+    return pd.DataFrame({"example_id": ids, "patient": patients, "finding": findings, "cnr": values, **columns})
+
+
+# --- averages ---
+
+
+def test_sample_weighted_and_macro_average_by_hand():
+    values, findings = np.array([1.0, 2.0, 3.0, 10.0]), np.array(["a", "a", "a", "b"])
+    assert mean(values) == 4
+    assert mean(values, "macro", findings) == 6
+
+
+def test_published_averages_of_table_1():
+    """Seed 000, Table 1, Finetune_F: sample-weighted .920 as printed; the macro average of its column is 1.056."""
+    per_class = np.array([1.25, 0.67, 1.22, 1.36, 1.06, 1.05, 1.16, 0.68])
+    assert mean(per_class, "macro", np.arange(8)) == pytest.approx(1.056, abs=5e-4)
+
+
+# --- the bootstrap against references ---
+
+
+@pytest.mark.parametrize("average", ["sample", "macro"])
+def test_resamples_are_those_of_a_plain_loop(monkeypatch, average):
+    """The same draws, patient by patient and row by row, in frames; also where the draws come in several chunks."""
+    values, patients, findings = sample()
+    monkeypatch.setattr(statistics, "_WEIGHTS_AT_ONCE", 1000)
+    found = bootstrap_mean(
+        values, patients, average=average, findings=findings, resamples=200, rng=np.random.default_rng(5)
+    )
+    names = np.unique(patients)
+    drawn = np.random.default_rng(5).integers(len(names), size=(200, len(names)))
+    averages = []
+    for resample in drawn:
+        rows = np.concatenate([np.flatnonzero(patients == names[i]) for i in resample])
+        column = pd.Series(values[rows])
+        averages.append(column.mean() if average == "sample" else column.groupby(findings[rows]).mean().mean())
+    assert (found.low, found.high) == pytest.approx(tuple(np.percentile(averages, [2.5, 97.5])), abs=1e-12)
+    assert found.estimate == pytest.approx(mean(values, average, findings))
+    assert (found.n_patients, found.n_rows) == (len(names), 60)
+
+
+def test_one_row_a_patient_agrees_with_scipy():
+    values = np.random.default_rng(3).exponential(size=80)
+    ours = bootstrap_mean(values, np.arange(80), resamples=10_000, rng=np.random.default_rng(0))
+    theirs = scipy.stats.bootstrap(
+        (values,), np.mean, n_resamples=10_000, method="percentile", rng=np.random.default_rng(1)
+    ).confidence_interval
+    assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=0.015)
+
+
+def test_interval_covers_the_truth_and_one_by_rows_would_not():
+    """300 samples of 40 patients with 4 alike rows each: near 95 % by patient, far less when rows count as patients."""
+    rng = np.random.default_rng(11)
+    patients = np.repeat(np.arange(40), 4)
+    covered = np.zeros(2)
+    for _ in range(300):
+        values = 0.5 + np.repeat(rng.normal(size=40), 4) + 0.3 * rng.normal(size=160)
+        for i, units in enumerate((patients, np.arange(160))):
+            interval = bootstrap_mean(values, units, resamples=400, rng=rng)
+            covered[i] += interval.low <= 0.5 <= interval.high
+    by_patient, by_row = covered / 300
+    assert 0.90 <= by_patient <= 0.98
+    assert by_row < 0.80
+
+
+def test_standard_error_of_the_mean_comes_out():
+    values = np.random.default_rng(4).normal(size=400)
+    interval = bootstrap_mean(values, np.arange(400), resamples=10_000, rng=np.random.default_rng(0))
+    assert (interval.high - interval.low) / (2 * 1.96) == pytest.approx(values.std() / np.sqrt(400), rel=0.03)
+
+
+# --- properties ---
+
+
+@given(st.integers(0, 1000), st.sampled_from(["sample", "macro"]), st.floats(-5, 5), st.floats(0.1, 5))
+@settings(max_examples=30, deadline=None)
+def test_shifting_and_scaling_the_values_shifts_and_scales_the_interval(seed, average, shift, factor):
+    values, patients, findings = sample(seed)
+
+    def run(values):
+        rng = np.random.default_rng(7)
+        found = bootstrap_mean(values, patients, average=average, findings=findings, resamples=100, rng=rng)
+        return np.array([found.low, found.estimate, found.high])
+
+    before = run(values)
+    assert before[0] <= before[2]
+    np.testing.assert_allclose(run(factor * values + shift), factor * before + shift, atol=1e-9)
+    np.testing.assert_allclose(run(-values), -before[::-1], atol=1e-9)
+
+
+def test_both_models_see_the_same_resample():
+    """Two models that differ by a constant differ by it in every resample, however much the patients vary."""
+    values, patients, findings = sample()
+    for average in ("sample", "macro"):
+        found = paired_difference(
+            values + 0.25, values, patients, average, 500, np.random.default_rng(0), findings=findings
+        )
+        assert (found.low, found.estimate, found.high) == pytest.approx((0.25, 0.25, 0.25))
+
+
+def test_one_patient_has_no_interval():
+    found = bootstrap_mean(np.array([1.0, 2.0]), np.array(["p", "p"]), rng=np.random.default_rng(0))
+    assert found.estimate == 1.5 and np.isnan(found.low) and np.isnan(found.high)
+
+
+def test_a_finding_that_no_drawn_patient_has_is_left_out():
+    """Two patients with one finding each: a resample holds one or both, and its macro average is over what it holds."""
+    found = bootstrap_mean(
+        np.array([0.0, 1.0]),
+        np.array(["p", "q"]),
+        average="macro",
+        findings=np.array(["a", "b"]),
+        rng=np.random.default_rng(0),
+    )
+    assert (found.low, found.estimate, found.high) == (0, 0.5, 1)
+
+
+@pytest.mark.parametrize(
+    ("values", "patients", "arguments", "message"),
+    [
+        ([], [], {}, "0 values"),
+        ([1.0, 2.0], ["p"], {}, "2 values, 1 patients"),
+        ([1.0, np.nan], ["p", "q"], {}, "value 1 is nan"),
+        ([1.0], ["p"], {"average": "macro"}, "one finding for each value"),
+        ([1.0], ["p"], {"average": "median"}, "'sample' or 'macro'"),
+    ],
+)
+def test_bad_values_are_named(values, patients, arguments, message):
+    with pytest.raises(InputError, match=message):
+        bootstrap_mean(values, patients, rng=np.random.default_rng(0), **arguments)
+
+
+def test_pairs_of_different_length_are_refused():
+    with pytest.raises(InputError, match="2 values against 1"):
+        paired_difference([1.0, 2.0], [1.0], ["p", "q"], "sample", 10, np.random.default_rng(0))
+
+
+# --- score rows and training seeds ---
+
+
+def three_seeds(gain: float = 0.0) -> list[pd.DataFrame]:
+    values, patients, findings = sample()
+    noise = np.random.default_rng(9)
+    return [frame(values + gain + k / 10 + 0.1 * noise.normal(size=60), patients, findings) for k in range(3)]
+
+
+@pytest.mark.parametrize("average", ["sample", "macro"])
+def test_seeds_are_averaged_row_by_row_for_the_interval_and_kept_for_the_effects(average):
+    a, b = three_seeds(1.0), three_seeds()
+    effect = compare(a, b, "cnr", average, 300, np.random.default_rng(2))
+    left, right = (np.mean([seed["cnr"] for seed in arm], axis=0) for arm in (a, b))
+    findings = a[0]["finding"].to_numpy()
+    assert effect.interval == paired_difference(
+        left, right, a[0]["patient"].to_numpy(), average, 300, np.random.default_rng(2), findings=findings
+    )
+    expected = [mean(x["cnr"] - y["cnr"], average, findings) for x, y in zip(a, b, strict=True)]
+    assert effect.seed_effects == pytest.approx(expected)
+    assert np.mean(effect.seed_effects) == pytest.approx(effect.interval.estimate)
+    assert effect.spread == pytest.approx(np.std(expected, ddof=1))
+
+
+def test_one_foundation_is_compared_with_every_seed():
+    a, foundation = three_seeds(1.0), three_seeds()[0]
+    one, three = (compare(a, b, "cnr", "macro", 50, np.random.default_rng(0)) for b in ([foundation], [foundation] * 3))
+    assert one == three
+    assert len(one.seed_effects) == 3
+    swapped = compare([foundation], a, "cnr", "macro", 50, np.random.default_rng(0))
+    assert swapped.seed_effects == pytest.approx([-effect for effect in one.seed_effects])
+    assert swapped.interval.low == pytest.approx(-one.interval.high)
+
+
+def test_the_order_of_rows_changes_nothing():
+    a, b = three_seeds(1.0), three_seeds()
+    shuffled = [seed.sample(frac=1, random_state=i) for i, seed in enumerate(b)]
+    expected = compare(a, b, "cnr", "macro", 100, np.random.default_rng(0))
+    assert compare(a, shuffled, "cnr", "macro", 100, np.random.default_rng(0)) == expected
+    assert compare(a[::-1], b[::-1], "cnr", "macro", 100, np.random.default_rng(0)).interval.low == pytest.approx(
+        expected.interval.low
+    )
+
+
+def test_against_a_number():
+    a = three_seeds()
+    plain = summarise(a, "cnr", "sample", 100, np.random.default_rng(0))
+    above = compare(a, 0.5, "cnr", "sample", 100, np.random.default_rng(0))
+    assert plain.seed_effects == pytest.approx([seed["cnr"].mean() for seed in a])
+    assert above.interval.low == pytest.approx(plain.interval.low - 0.5)
+    assert above.seed_effects == pytest.approx([effect - 0.5 for effect in plain.seed_effects])
+
+
+def test_repeats_over_noise_seeds_are_averaged():
+    values, patients, findings = sample()
+    repeats = pd.concat([frame(values + shift, patients, findings, noise_seed=k) for k, shift in enumerate((-1, 0, 4))])
+    found = summarise([repeats], "cnr", "sample", 50, np.random.default_rng(0))
+    expected = summarise([frame(values + 1, patients, findings)], "cnr", "sample", 50, np.random.default_rng(0))
+    assert found.interval.low == pytest.approx(expected.interval.low)
+    assert found.interval.n_rows == 60
+    assert np.isnan(found.spread)
+
+
+def test_what_cannot_be_compared_is_named():
+    a, b = three_seeds(1.0), three_seeds()
+
+    def fails(a, b, message, metric="cnr"):
+        with pytest.raises(InputError, match=message):
+            compare(a, b, metric, "macro", 10, np.random.default_rng(0))
+
+    fails(a, [b[0], b[1].drop(index=[4, 7]), b[2]], r"model b, seed 2 of 3: lacks 2 of 60 examples, such as 'e004'")
+    fails([frame.drop(index=5) for frame in a], b, r"model b: alone has 1 of 60 examples, such as 'e005'")
+    fails(a, b[:2], "3 seeds against 2")
+    fails([], b, "model a: no score rows")
+    fails(a, [], "model b: no score rows")
+    fails(a, b, "model a, seed 1 of 3: score rows have no column 'auc'", metric="auc")
+    fails([pd.concat([a[0], a[0].head(1)])], b, "example 'e000' has several rows")
+    fails([a[0].assign(cnr=np.where(np.arange(60) == 3, np.nan, a[0]["cnr"]))], b, "cnr of example 'e003' is nan")
