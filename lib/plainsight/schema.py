@@ -65,8 +65,7 @@ def validate(frame: pd.DataFrame, findings: Sequence[str], where: str) -> None:
     for column in _NOT_EMPTY:
         _raise_at(frame[column].str.strip() == "", frame, column, where, "is empty")
     for column in ("width", "height"):
-        whole = frame[column].map(lambda v: isinstance(v, (int, np.integer)) and not isinstance(v, bool) and v > 0)
-        _raise_at(~whole.astype(bool), frame, column, where, "is not a whole number above 0")
+        _raise_at(~frame[column].map(_is_size).astype(bool), frame, column, where, "is not a whole number above 0")
     _raise_at(frame["example_id"].duplicated(), frame, "example_id", where, "occurs twice")
     _raise_at(~frame["split"].isin(SPLITS), frame, "split", where, f"is not one of {', '.join(SPLITS)}")
     _raise_at(~frame["view"].isin(VIEWS), frame, "view", where, "is not PA, AP or empty")
@@ -82,7 +81,7 @@ def read(path: Path | str, findings: Sequence[str]) -> pd.DataFrame:
     """Read and validate a Parquet table of examples; boxes come back as lists of lists of float."""
     frame = _plain_boxes(_read_parquet(path))
     validate(frame, findings, str(path))
-    return frame[list(COLUMNS)]
+    return frame[list(COLUMNS)].astype({"width": int, "height": int})
 
 
 def write(frame: pd.DataFrame, path: Path | str, findings: Sequence[str]) -> None:
@@ -190,6 +189,11 @@ def _plain(value: object) -> object:
     return value.item() if isinstance(value, np.generic) else value
 
 
+def _is_size(value: object) -> bool:
+    """A whole number above 0; a float will do, because one missing value turns a whole column into floats."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0 and float(value).is_integer()
+
+
 def _check_columns(frame: pd.DataFrame, columns: Sequence[str], where: str) -> None:
     if missing := [name for name in columns if name not in frame.columns]:
         raise InputError(f"{where}: column {missing[0]!r} is missing; a table of this kind has {', '.join(columns)}")
@@ -201,7 +205,7 @@ def _raise_at(wrong: pd.Series, frame: pd.DataFrame, column: str, where: str, pr
     """InputError for the first row where ``wrong`` is true."""
     rows = np.flatnonzero(wrong.to_numpy(dtype=bool))
     if len(rows):
-        value = frame[column].iloc[rows[0]]
+        value = _plain(frame[column].iloc[rows[0]])
         raise InputError(f"{where}: row {rows[0]}, column {column!r}: {value!r} {problem}")
 
 

@@ -1,0 +1,140 @@
+"""The strict reader of YAML: what is wrong is named with its place."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from plainsight.config import Experiments, Scale, from_dict, read_yaml
+from plainsight.errors import InputError
+
+WORKFLOW = Path(__file__).parents[1] / "workflow"
+SCALES = sorted((WORKFLOW / "scales").glob("*.yaml"))
+
+
+@pytest.fixture(scope="module")
+def smoke():
+    return yaml.safe_load((WORKFLOW / "scales" / "smoke.yaml").read_text())
+
+
+@pytest.fixture(scope="module")
+def experiments():
+    return yaml.safe_load((WORKFLOW / "experiments.yaml").read_text())
+
+
+def changed(data, dotted, value):
+    """A copy of nested ``data`` with the dotted key set; KeyError where a parent is missing."""
+    copied = copy.deepcopy(data)
+    *parents, last = dotted.split(".")
+    place = copied
+    for key in parents:
+        place = place[key]
+    place[last] = value
+    return copied
+
+
+def without(data, dotted):
+    copied = copy.deepcopy(data)
+    *parents, last = dotted.split(".")
+    place = copied
+    for key in parents:
+        place = place[key]
+    del place[last]
+    return copied
+
+
+def message(cls, data, where="file.yaml"):
+    with pytest.raises(InputError) as caught:
+        from_dict(cls, data, where)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("path", SCALES, ids=lambda p: p.stem)
+def test_every_scale_reads_and_is_named_as_its_file(path):
+    assert read_yaml(path, Scale).name == path.stem
+
+
+def test_values_arrive_as_annotated():
+    scale = read_yaml(WORKFLOW / "scales" / "smoke.yaml", Scale)
+    assert scale.seeds == (0,) and scale.worlds["nih"].models_from == "phantom"
+    assert isinstance(scale.denoising.max_grad_norm, float)
+    experiments = read_yaml(WORKFLOW / "experiments.yaml", Experiments)
+    assert experiments.variants["finetune_f"].unconditional == 0.3
+    assert experiments.texts["labels"].silent == 0.0
+
+
+def test_whole_numbers_stand_for_floats_but_not_the_reverse(smoke):
+    assert from_dict(Scale, changed(smoke, "denoising.max_grad_norm", 1), "x").denoising.max_grad_norm == 1.0
+    assert "file.yaml.threads: expected int, found 1.5" in message(Scale, changed(smoke, "threads", 1.5))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("colour", 1, "file.yaml: unknown key 'colour'"),
+        ("unet.heads", 8, "file.yaml.unet: unknown key 'heads'; known: block_out_channels"),
+        ("worlds.nih.test", 8, "file.yaml.worlds.nih: unknown key 'test'"),
+        ("threads", "two", "file.yaml.threads: expected int, found 'two'"),
+        ("threads", True, "file.yaml.threads: expected int, found True"),
+        ("seeds", 3, "file.yaml.seeds: expected tuple, found 3"),
+        ("seeds", [0, "one"], "file.yaml.seeds[1]: expected int, found 'one'"),
+        ("worlds", [], "file.yaml.worlds: expected dict, found []"),
+        ("unet", 3, "file.yaml.unet: expected keys and values, found int"),
+        ("denoising.learning_rate", "5e-4", "file.yaml.denoising.learning_rate: expected float, found '5e-4'"),
+        ("world", "moon", "world 'moon' is not under 'worlds' (phantom, scenes, nih)"),
+        ("unet", None, "give either 'pretrained' or all of"),
+        ("pretrained", {"repo": "a/b", "revision": "c"}, "give either 'pretrained' or all of"),
+    ],
+)
+def test_wrong_values_in_a_scale_are_named(smoke, key, value, expected):
+    assert expected in message(Scale, changed(smoke, key, value))
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        ("resolution", "file.yaml: key 'resolution' is missing"),
+        ("grounding.last_n", "file.yaml.grounding: key 'last_n' is missing"),
+        ("worlds.phantom.train", "file.yaml.worlds.phantom: key 'train' is missing"),
+    ],
+)
+def test_missing_keys_are_named(smoke, key, expected):
+    assert expected in message(Scale, without(smoke, key))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("protocols.boxes.tokens", "middle", "file.yaml.protocols.boxes.tokens: 'middle' is not one of keyword"),
+        ("texts.reports.source", "novels", "file.yaml.texts.reports.source: 'novels' is not one of reports"),
+        ("variants.finetune_f.text", "novels", "variant 'finetune_f' names text 'novels'; known: reports"),
+        ("variants.finetune_f.base", "nothing", "variant 'finetune_f' starts from unknown base 'nothing'"),
+        ("variants.finetune_f.seeds", "all", "file.yaml.variants.finetune_f.seeds: expected int, found 'all'"),
+    ],
+)
+def test_wrong_values_in_experiments_are_named(experiments, key, value, expected):
+    assert expected in message(Experiments, changed(experiments, key, value))
+
+
+def test_a_missing_file_lists_its_neighbours(tmp_path):
+    (tmp_path / "toy.yaml").write_text("a: 1")
+    with pytest.raises(InputError, match=r"big\.yaml: no such file \(in this folder: toy\)"):
+        read_yaml(tmp_path / "big.yaml", Scale)
+
+
+def test_broken_yaml_is_one_line(tmp_path):
+    (tmp_path / "toy.yaml").write_text("a: [1\nb: 2")
+    with pytest.raises(InputError, match=r"toy\.yaml: not valid YAML") as caught:
+        read_yaml(tmp_path / "toy.yaml", Scale)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "- 1\n- 2", "text"])
+def test_a_file_without_keys_is_refused(tmp_path, text):
+    (tmp_path / "toy.yaml").write_text(text)
+    with pytest.raises(InputError, match=r"toy\.yaml: expected keys and values"):
+        read_yaml(tmp_path / "toy.yaml", Scale)
