@@ -7,7 +7,6 @@ class names in short templates.
 
 from __future__ import annotations
 
-import importlib.util
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from plainsight.errors import InputError
 from plainsight.seeding import numpy_generator
 from plainsight.worlds import FINDINGS
 from plainsight.worlds.radiographs import read_grey, scale_boxes
+from plainsight.worlds.reports import package_data
 
 BOX_FRAME = 1024
 """Side in pixels of the square images that the official boxes were drawn on."""
@@ -53,14 +53,6 @@ def build(
     if not rows:
         raise InputError(f"{data}: none of its {len(files)} NIH images has an official box; add images that have one")
     schema.write(pd.DataFrame(rows, columns=list(schema.COLUMNS)), out / "examples.parquet", FINDINGS["nih"])
-
-
-def package_data() -> Path:
-    """The data folder of the torchxrayvision package, found without importing it (it would import torchvision)."""
-    spec = importlib.util.find_spec("torchxrayvision")
-    if spec is None or spec.origin is None:
-        raise InputError("the package torchxrayvision, which carries the NIH lists, is not installed: pip install it")
-    return Path(spec.origin).parent / "data"
 
 
 def read_entries(lists: Path) -> pd.DataFrame:
@@ -145,7 +137,7 @@ def _labelled_rows(
     for split, count in wanted:
         names: list[str] = []
         while len(names) < count and (patient := next(order, None)) is not None:
-            names += patients[patient]
+            names.extend(patients[patient])
         rows += [_row(name, entries.at[name, "labels"], split, [], files, entries, data) for name in names[:count]]
     return rows
 

@@ -117,8 +117,7 @@ def lay_out(rng: np.random.Generator) -> Layout:
             side = rng.uniform(0.18, largest)
             x, y = rng.uniform(side / 2, 1 - side / 2, 2)
             share = max((_overlap(x, y, side, t) for t in things), default=0.0)
-            touching = 0.15 < share < 0.35
-            if share < 0.02 or (touching and rng.random() < 0.4):
+            if share < 0.02 or 0.15 < share < 0.35:
                 break
         else:
             continue
@@ -220,8 +219,8 @@ def _noun_phrase(thing: Thing, rng: np.random.Generator, synonym: float) -> str:
 
 
 def _relation(a: Thing, b: Thing, things: tuple[Thing, ...], rng: np.random.Generator) -> str:
-    """A relation that holds of ``a`` to ``b``; what overlaps is in front or behind, else the wider gap decides."""
-    if _overlap(a.x, a.y, a.side, b) > 0.15:
+    """A relation that holds of ``a`` to ``b``; what hides a part is in front, else the wider gap decides."""
+    if _touch(a, b):
         return "in front of" if things.index(a) > things.index(b) else "behind"
     dx, dy = a.x - b.x, a.y - b.y
     near = max(abs(dx), abs(dy)) < (a.side + b.side) / 2 + 0.12
@@ -238,6 +237,17 @@ def _overlap(x: float, y: float, side: float, other: Thing) -> float:
     smaller = min(side, other.side)
     wide, high = (min(smaller, max(0.0, reach - abs(d))) for d in (x - other.x, y - other.y))
     return wide * high / smaller**2
+
+
+def _touch(a: Thing, b: Thing, resolution: int = 64) -> bool:
+    """Whether the drawn shapes, not only their squares, share a pixel."""
+    if _overlap(a.x, a.y, a.side, b) == 0:
+        return False
+    counts = np.zeros((resolution, resolution), dtype=int)
+    for thing in (a, b):
+        window, cover, _ = _draw(thing, resolution)
+        counts[window] += cover > 0.5
+    return bool((counts == 2).any())
 
 
 # --- backgrounds ----------------------------------------------------------------------------------------------------
