@@ -19,7 +19,7 @@ scale = "toy"
 world = "phantom"
 variant = "finetune_f"
 seed = 0
-protocol = "boxes"
+protocols = "boxes"  # one or several, separated by commas
 
 # %%
 import pandas as pd
@@ -33,61 +33,57 @@ from plainsight.workspace import open_workspace
 
 space = open_workspace(scale)
 torch.set_num_threads(space.scale.threads)
-asked = space.experiments.protocols[protocol]
 device = "cuda" if torch.cuda.is_available() else "cpu"
-print(asked)
+folder = space.model(world, variant, seed)
+places = {protocol: space.scores(world, variant, seed, protocol) for protocol in protocols.split(",")}
 
 # %% [markdown]
 # ## What is asked
 #
-# The phrases of one split, each about one finding. `weights` lists what is scored: the finished model, the weights
-# after as many steps as every other variant had, or each of those that were kept on the way.
+# The phrases of one split, each about one finding. What is scored is the finished model, or the weights after as many
+# steps as every other variant had, or each of the weights that were kept on the way.
 
 # %%
 examples = schema.read(space.world(world) / "examples.parquet", worlds.findings(world))
-examples = examples[(examples["split"] == asked.split) & (examples["boxes"].map(len) > 0)].reset_index(drop=True)
-folder = space.model(world, variant, seed)
-steps = {
-    "end": [asked.weights],
-    "equal_steps": [f"step{space.scale.denoising.steps}"],
-    "milestones": sorted((p.name for p in folder.glob("milestones/step*")), key=lambda name: int(name[4:])),
-}[asked.at]
-print(f"{len(examples)} phrases about {examples['image_id'].nunique()} images; weights: {', '.join(steps)}")
+examples = examples[examples["boxes"].map(len) > 0]
+moments = latents.read(space.world(world) / "latents.safetensors")
+
+
+def score(protocol, weights):
+    rows = examples[examples["split"] == protocol.split].reset_index(drop=True)
+    root, resolution = worlds.image_root(space.world(world)), space.scale.resolution
+    model = models.load(folder, weights=weights, device=device)
+    return score_examples(model, moments, rows, root, resolution, space.scale.grounding, protocol, worlds.KEYWORDS)
+
 
 # %%
-moments = latents.read(space.world(world) / "latents.safetensors")
-parts = []
-for weights in steps:
-    model = models.load(folder, weights=weights, device=device)
-    part = score_examples(
-        model,
-        moments,
-        examples,
-        worlds.image_root(space.world(world)),
-        space.scale.resolution,
-        space.scale.grounding,
-        asked,
-        worlds.KEYWORDS,
-    )
-    if asked.at == "milestones":
-        part["step"] = int(weights.removeprefix("step"))
-    parts.append(part)
-scores = pd.concat(parts, ignore_index=True)
-with atomic(space.scores(world, variant, seed, protocol)) as path:
-    scores.to_parquet(path, index=False)
+scores = {}
+for name, path in places.items():
+    protocol = space.experiments.protocols[name]
+    print(f"{name}: {protocol}")
+    if protocol.at == "milestones":
+        steps = sorted(int(path.name.removeprefix("step")) for path in folder.glob("milestones/step*"))
+        scores[name] = pd.concat([score(protocol, f"step{n}").assign(step=n) for n in steps], ignore_index=True)
+    else:
+        equal = f"step{space.scale.denoising.steps}"
+        scores[name] = score(protocol, equal if protocol.at == "equal_steps" else protocol.weights)
+    with atomic(path) as temporary:
+        scores[name].to_parquet(temporary, index=False)
 
 # %% [markdown]
 # ## How well does it know?
 #
 # AUC is the chance that a place inside the box is attended to more than one outside: 0.5 is knowing nothing, less is
-# looking away. Averages over findings hide much, so here they are one by one, at the last of the weights asked.
+# looking away. Averages over findings hide much, so here they are one by one, for the first protocol.
 
 # %%
-last = scores[scores["step"] == scores["step"].max()] if "step" in scores else scores
-axis = sns.stripplot(last, x="auc", y="finding", size=2, color="0.6")
-sns.pointplot(last, x="auc", y="finding", errorbar=None, linestyle="none", marker="D", ax=axis)
+first = next(iter(scores.values()))
+axis = sns.stripplot(first, x="auc", y="finding", size=2, color="0.6")
+sns.pointplot(first, x="auc", y="finding", errorbar=None, linestyle="none", marker="D", ax=axis)
 axis.axvline(0.5, color="0.5", linewidth=1)
 axis.set(xlabel="AUC (0.5: chance)", ylabel="", xlim=(0, 1))
-means = last[["auc", "top1", "cnr", "miou"]].mean()
-print(f"{variant}, seed {seed}, on {world}, means over {len(last)} phrases:")
+means = first[["auc", "top1", "cnr", "miou"]].mean()
+print(f"{variant}, seed {seed}, on {world}, means over {len(first)} phrases:")
 print(f"AUC {means['auc']:.3f}, top-1 {means['top1']:.2f}, CNR {means['cnr']:.2f}, mIoU {means['miou']:.3f}.")
+lost = int((first["words_lost"] > 0).sum())
+print(f"{lost} phrases are longer than the model reads; {int((first['keyword_matched'] == 0).sum())} have no keyword.")

@@ -52,6 +52,4 @@ axis = sns.scatterplot(loss, x="step", y="loss", s=4, color="0.7", linewidth=0)
 sns.lineplot(loss, x="step", y="running mean", ax=axis)
 axis.set(xlabel="training step", ylabel="denoising loss (MSE)")
 kept = sorted((path.name for path in (folder / "milestones").glob("step*")), key=lambda name: int(name[4:]))
-print(
-    f"{len(loss)} steps; last 50 losses on average {loss['loss'].tail(50).mean():.3f}; weights kept at {', '.join(kept)}."
-)
+print(f"{len(loss)} steps; last 50 losses: mean {loss['loss'].tail(50).mean():.3f}; weights kept at {', '.join(kept)}.")
