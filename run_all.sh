@@ -1,0 +1,161 @@
+#!/usr/bin/env bash
+# Makes or finds the environment, then lets Snakemake make what is asked for. Bash 3.2; Linux, macOS, WSL2.
+set -eu
+cd "$(dirname "$0")"
+
+usage() {
+    cat <<'END'
+usage: ./run_all.sh [OPTIONS]           regenerate tables, figures and claims
+       ./run_all.sh test [PYTEST ARGS]  run the tests
+
+  --scale smoke|toy|bench|paper  how much of everything (default: toy, two CPU cores)
+  --world phantom|nih|...        only this world (default: the scale's own; nih too where --data is given)
+  --data DIR                     the folder with real images (see data_manifests/)
+  --only TARGET                  a paper (tradeoff), a notebook (2_localization), a table or figure (table_01)
+  --jobs N                       how many steps run side by side (default: 2)
+  --profile local|slurm          where they run (workflow/profiles/, default: local)
+  --dry-run                      say what would be made, and how long that takes, and stop
+  --help                         this text
+
+Stop it at any time; the same command goes on where it stopped. Everything is written below runs/, and finished
+papers are copied to paper_tables/ (never at scale smoke).
+END
+}
+
+fail() {
+    echo "run_all.sh: $1" >&2
+    exit 2
+}
+
+# ---- what is asked for: wrong options end here, before anything is installed ----
+
+scale=toy world='' data='' only='' jobs=2 profile=local dry=''
+command=make
+if [ "${1:-}" = test ]; then
+    command=test
+    shift
+else
+    while [ $# -gt 0 ]; do
+        case $1 in
+            --help | -h) usage; exit 0 ;;
+            --dry-run) dry=yes; shift; continue ;;
+            --scale | --world | --data | --only | --jobs | --profile) ;;
+            *) fail "unknown option '$1'; see ./run_all.sh --help" ;;
+        esac
+        [ $# -ge 2 ] || fail "option $1 needs a value; see ./run_all.sh --help"
+        case $1 in
+            --scale) scale=$2 ;;
+            --world) world=$2 ;;
+            --data) data=$2 ;;
+            --only) only=$2 ;;
+            --jobs) jobs=$2 ;;
+            --profile) profile=$2 ;;
+        esac
+        shift 2
+    done
+
+    # The names of files in $1 with suffix $2, in one line.
+    names() { for path in "$1"/*"$2"; do basename "$path" "$2"; done | tr '\n' ' '; }
+    settings=workflow/scales/$scale.yaml
+    [ -f "$settings" ] || fail "unknown scale '$scale'; known: $(names workflow/scales .yaml)"
+    [ -d "workflow/profiles/$profile" ] || fail "unknown profile '$profile'; known: $(names workflow/profiles '')"
+    case $jobs in '' | *[!0-9]* | 0*) fail "--jobs '$jobs' is not a number of jobs; give 1 or more" ;; esac
+    if [ -n "$world" ]; then
+        worlds=$(sed -n '/^worlds:/,/^[^ ]/s/^  \([a-z_0-9]*\):.*/\1/p' "$settings" | tr '\n' ' ')
+        case " $worlds" in
+            *" $world "*) ;;
+            *) fail "unknown world '$world' at scale $scale; known: $worlds" ;;
+        esac
+        case $world in
+            phantom | scenes) ;;
+            *) [ -n "$data" ] || fail "world '$world' needs real images: give --data DIR (see data_manifests/)" ;;
+        esac
+    fi
+    if [ -n "$data" ]; then
+        [ -d "$data" ] || fail "--data '$data': no such folder (see data_manifests/)"
+        data=$(cd "$data" && pwd)
+    fi
+    if [ -n "$only" ]; then
+        known=$(tr ':,[]' '\n\n\n\n' <workflow/notebooks.yaml | sed -n 's/^ *\([a-z_]*\/[a-z0-9_]*\)$/\1/p
+            s/^ *\([a-z0-9_]*\)\.[a-z]*$/\1/p')
+        known=$(for name in $known; do echo "$name"; case $name in (*/*) echo "${name%/*}"; echo "${name#*/}" ;; esac; done)
+        echo "$known" | grep -qxF -e "$only" || fail "unknown target '$only'; known: $(echo "$known" | sort -u | tr '\n' ' ')"
+    fi
+fi
+
+# ---- the environment: one that has the package and is active, else .venv ----
+
+active=${VIRTUAL_ENV:-}
+if [ -z "$active" ] && [ "${CONDA_DEFAULT_ENV:-base}" != base ]; then active=${CONDA_PREFIX:-}; fi
+if [ -n "$active" ] && "$active/bin/python" -c 'import plainsight' 2>/dev/null; then
+    bin=$active/bin
+else
+    bin=$PWD/.venv/bin
+    stamp=.venv/installed
+    sum=$(cat requirements.lock pyproject.toml | cksum)
+    if [ "$(cat $stamp 2>/dev/null)" != "$sum" ]; then
+        python=''
+        # 3.11 first: the committed results were made with it.
+        for name in python3.11 python3.12 python3.13 python3; do
+            if "$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then python=$name && break; fi
+        done
+        [ -n "$python" ] || fail "needs Python 3.11 or newer; install it, or activate an environment that has the package"
+        echo "Installing the packages of requirements.lock into .venv, once; this takes some minutes."
+        "$python" -m venv .venv || fail "$python cannot make .venv (on Debian and Ubuntu: apt install python3-venv)"
+        "$bin/python" -m pip install --quiet --disable-pip-version-check -r requirements.lock
+        "$bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+        echo "$sum" >$stamp
+    fi
+fi
+export PATH="$bin:$PATH"
+# The code of this checkout, whichever copy the environment was made for.
+export PYTHONPATH="$PWD/lib${PYTHONPATH:+:$PYTHONPATH}"
+
+if [ $command = test ]; then exec python -m pytest -q "$@"; fi
+
+# ---- one run at a time; what a killed run left behind is cleared ----
+
+mkdir -p runs
+lock=runs/.running
+if [ -z "$dry" ]; then
+    if ! (set -C && echo $$ >$lock) 2>/dev/null; then
+        other=$(cat $lock)
+        if ps -p "${other:-0}" -o command= 2>/dev/null | grep -qE 'snakemake|run_all'; then
+            fail "another run is under way (process $other); wait for it, or stop it with: kill $other"
+        fi
+        echo $$ >$lock
+    fi
+fi
+
+snake() {
+    python -m snakemake --profile "workflow/profiles/$profile" --"$([ "$profile" = local ] && echo cores || echo jobs)" "$jobs" \
+        "$@" --config "scale=$scale" "world=$world" "data=$data" "only=$only"
+}
+if [ -z "$dry" ] && [ -n "$(ls .snakemake/locks 2>/dev/null)" ]; then snake --unlock >/dev/null 2>&1; fi
+
+# ---- what will be made, and how long that takes ----
+
+plan=$(snake --dry-run --quiet rules 2>&1) || { echo "$plan" | grep -v '^  File' | tail -n 5 >&2; exit 2; }
+echo "$plan" | awk -v scale="$scale" -v jobs="$jobs" -v durations=workflow/durations.csv '
+    BEGIN {
+        FS = ","
+        while ((getline <durations) > 0) if ($1 == scale) seconds[$2] = $3
+        FS = " "
+    }
+    /^Job stats/ { table = !tables++; next }  # Snakemake prints the table twice
+    table && NF == 2 && $2 ~ /^[0-9]+$/ && $1 != "total" && $1 != "all" {
+        count += $2
+        line = line sprintf("  %4d x %s\n", $2, $1)
+        if ($1 in seconds) time += $2 * seconds[$1]; else unknown = unknown " " $1
+    }
+    END {
+        if (!count) { print "Nothing is left to be made at scale " scale "."; exit }
+        printf "To be made at scale %s, %d steps, %d side by side:\n%s", scale, count, jobs, line
+        if (unknown != "") printf "No time was measured yet for:%s.\n", unknown
+        if (time) printf "Measured on 2 CPU cores, this takes about %d minutes.\n", time / jobs / 60 + 1
+    }'
+if [ -n "$dry" ]; then exit 0; fi
+
+exec python -m snakemake --profile "workflow/profiles/$profile" \
+    --"$([ "$profile" = local ] && echo cores || echo jobs)" "$jobs" \
+    --config "scale=$scale" "world=$world" "data=$data" "only=$only"
