@@ -6,6 +6,7 @@ import torch
 from plainsight import models
 from plainsight.config import AutoencoderConfig, TextEncoderConfig, UNetConfig
 from plainsight.errors import InputError
+from plainsight.tokenizer import share_seen
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +32,13 @@ def test_words_split_as_in_the_papers():
     assert len(tokenizer) == 49408
     assert len(tokenizer.tokenize("consolidation")) == 1
     assert len(tokenizer.tokenize("cardiomegaly")) == 4
+
+
+def test_share_of_sub_tokens_seen_counts_types_and_occurrences():
+    # Asked: left twice, right, and the four sub-tokens of cardiomegaly; seen of these: left.
+    tokenizer = models.clip_tokenizer()
+    types, occurrences = share_seen(tokenizer, ["a ball to the left"], ["left cardiomegaly", "right left"])
+    assert (types, occurrences) == (1 / 6, 2 / 7)
 
 
 def test_token_ids_agree_with_open_clip():

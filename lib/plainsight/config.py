@@ -20,7 +20,7 @@ from plainsight.errors import InputError
 
 @dataclass(frozen=True)
 class WorldSize:
-    """Number of images per split, and of patients they are drawn from (0: as many as the data have)."""
+    """Number of images per split; in a world of given images, ``grounding: 0`` takes every image with a box."""
 
     train: int
     validation: int
@@ -151,7 +151,9 @@ class Scale:
 
     def __post_init__(self) -> None:
         if self.world not in self.worlds:
-            raise InputError(f"scale {self.name}: world {self.world!r} is not under 'worlds' ({', '.join(self.worlds)})")
+            raise InputError(
+                f"scale {self.name}: world {self.world!r} is not under 'worlds' ({', '.join(self.worlds)})"
+            )
         built = (self.autoencoder, self.text_encoder, self.unet)
         if (self.pretrained is None) == (None in built):
             raise InputError(
@@ -203,7 +205,9 @@ class Experiments:
     def __post_init__(self) -> None:
         for name, variant in self.variants.items():
             if variant.text not in self.texts:
-                raise InputError(f"experiments: variant {name!r} names text {variant.text!r}; known: {', '.join(self.texts)}")
+                raise InputError(
+                    f"experiments: variant {name!r} names text {variant.text!r}; known: {', '.join(self.texts)}"
+                )
             if variant.base != "foundation" and variant.base not in self.variants:
                 raise InputError(f"experiments: variant {name!r} starts from unknown base {variant.base!r}")
 

@@ -45,7 +45,7 @@ class Moments:
 
 
 def load_pixels(root: Path, examples: pd.DataFrame, resolution: int) -> torch.Tensor:
-    """Images of ``examples`` as (N, 3, R, R) uint8: short side resized to ``resolution``, centre crop, grey repeated."""
+    """Images of ``examples`` as (N, 3, R, R) uint8: short side resized, centre crop, grey repeated."""
     pixels = torch.empty((len(examples), 3, resolution, resolution), dtype=torch.uint8)
     for position, (_, row) in enumerate(tqdm(examples.iterrows(), total=len(examples), desc="images", unit="image")):
         how = radiographs.fit(row["width"], row["height"], resolution)
@@ -75,9 +75,7 @@ def encode(vae: torch.nn.Module, pixels: torch.Tensor, image_ids: Sequence[str],
 def write(moments: Moments, path: Path) -> None:
     """Write the cache as one safetensors file, whole or absent."""
     with atomic(path) as temporary:
-        save_file(
-            {"mean": moments.mean, "std": moments.std}, temporary, {"image_ids": json.dumps(moments.image_ids)}
-        )
+        save_file({"mean": moments.mean, "std": moments.std}, temporary, {"image_ids": json.dumps(moments.image_ids)})
 
 
 def read(path: Path) -> Moments:

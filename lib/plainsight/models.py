@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-
-from plainsight import torchvision_ops  # noqa: F401  (before diffusers)
-from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel  # noqa: I001
+from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
+from plainsight import torchvision_ops  # noqa: F401  (before diffusers)
 from plainsight.config import AutoencoderConfig, TextEncoderConfig, UNetConfig
 from plainsight.errors import InputError
 from plainsight.seeding import seeded_initialisation
@@ -169,4 +168,6 @@ def _part(cls: type, folder: Path) -> object:
     try:
         return cls.from_pretrained(folder, **safe)
     except Exception as error:  # every library raises its own kinds here
-        raise InputError(f"{folder}: cannot be loaded as {cls.__name__}: {' '.join(str(error).split())[:200]}") from error
+        raise InputError(
+            f"{folder}: cannot be loaded as {cls.__name__}: {' '.join(str(error).split())[:200]}"
+        ) from error

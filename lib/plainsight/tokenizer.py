@@ -5,6 +5,9 @@ from __future__ import annotations
 import functools
 import gzip
 import importlib.util
+import itertools
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 from transformers import CLIPTokenizer
@@ -30,3 +33,14 @@ def clip_tokenizer() -> CLIPTokenizer:
     return CLIPTokenizer(
         vocab={token: index for index, token in enumerate(tokens)}, merges=merges, model_max_length=CONTEXT_LENGTH
     )
+
+
+def share_seen(tokenizer: CLIPTokenizer, seen: Iterable[str], asked: Iterable[str]) -> tuple[float, float]:
+    """How much of the vocabulary of ``asked`` the texts ``seen`` ever held, as two shares in [0, 1].
+
+    The first counts distinct sub-tokens of ``asked``, the second their occurrences.
+    """
+    known = set(itertools.chain.from_iterable(tokenizer(list(seen), add_special_tokens=False).input_ids))
+    used = Counter(itertools.chain.from_iterable(tokenizer(list(asked), add_special_tokens=False).input_ids))
+    common = known & used.keys()
+    return len(common) / len(used), sum(used[token] for token in common) / used.total()

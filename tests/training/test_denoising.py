@@ -46,7 +46,9 @@ def weights(part):
 
 
 def train(model, data, folder, learnable, steps=4):
-    return denoising.train(model, data, CONFIG, steps, learnable, 0, (2, 4), folder / "kept", folder / "state.pt", "test")
+    return denoising.train(
+        model, data, CONFIG, steps, learnable, 0, (2, 4), folder / "kept", folder / "state.pt", "test"
+    )
 
 
 @pytest.mark.parametrize("learnable", [False, True])

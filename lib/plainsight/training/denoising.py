@@ -79,7 +79,9 @@ class Denoising:
     def step(self, step: int) -> float:
         """Train on batch ``step`` (from 0); the mean squared error of the predicted noise."""
         generator = torch_generator(self.seed, "denoising", step)
-        chosen = torch.from_numpy(batch_indices(len(self.data.rows), self.config.batch_size, step, self.seed, "denoising"))
+        chosen = torch.from_numpy(
+            batch_indices(len(self.data.rows), self.config.batch_size, step, self.seed, "denoising")
+        )
         dropped = torch.rand(len(chosen), generator=generator) < self.data.drop[chosen]
         phrases = ["" if drop else self.data.phrases[i] for i, drop in zip(chosen.tolist(), dropped, strict=True)]
         latents = self.data.moments.sample(self.data.rows[chosen], generator)
@@ -103,7 +105,9 @@ class Denoising:
     def _embeds(self, phrases: list[str]) -> torch.Tensor:
         if "text_encoder" not in self.parts:
             return self.prompts(phrases).to(self.accelerator.device)
-        return self.parts["text_encoder"](token_ids(self.tokenizer, phrases).to(self.accelerator.device)).last_hidden_state
+        return self.parts["text_encoder"](
+            token_ids(self.tokenizer, phrases).to(self.accelerator.device)
+        ).last_hidden_state
 
     @property
     def state(self) -> dict[str, object]:

@@ -34,7 +34,9 @@ class Job:
     @property
     def name(self) -> str:
         """The job in one word, for file names and progress bars."""
-        return f"{self.world}-{self.variant}-seed{self.seed}" if self.stage == "finetune" else f"{self.world}-{self.stage}"
+        return (
+            f"{self.world}-{self.variant}-seed{self.seed}" if self.stage == "finetune" else f"{self.world}-{self.stage}"
+        )
 
     @property
     def output(self) -> Path:
@@ -83,7 +85,10 @@ def launch(**job: str | int) -> Path:
     with atomic(path) as temporary:
         temporary.write_text(yaml.safe_dump(dataclasses.asdict(request), sort_keys=False), encoding="utf-8")
     process = subprocess.Popen(
-        [sys.executable, "-m", "plainsight.training", str(path)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [sys.executable, "-m", "plainsight.training", str(path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     last = ""
     for line in process.stdout:

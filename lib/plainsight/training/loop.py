@@ -62,7 +62,9 @@ def _restore(state: dict[str, object], checkpoint: Path) -> list[float]:
         return list(saved["losses"])
     except Exception as error:  # unpickling, missing keys and wrong shapes all mean the same to the reader
         reason = " ".join(str(error).split())[:120]
-        raise InputError(f"{checkpoint}: the checkpoint cannot be resumed ({reason}); delete it to start over") from None
+        raise InputError(
+            f"{checkpoint}: the checkpoint cannot be resumed ({reason}); delete it to start over"
+        ) from None
 
 
 def write_losses(folder: Path, losses: list[float]) -> None:

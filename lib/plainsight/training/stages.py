@@ -60,7 +60,9 @@ def _kept(job: Job) -> Path:
     return job.checkpoint.with_suffix("")
 
 
-def _pixels(job: Job, world: str, split: str, resolution: int, at_most: int | None = None) -> tuple[pd.DataFrame, torch.Tensor]:
+def _pixels(
+    job: Job, world: str, split: str, resolution: int, at_most: int | None = None
+) -> tuple[pd.DataFrame, torch.Tensor]:
     examples, root = read_examples(job.runs, world)
     rows = examples[examples["split"] == split].drop_duplicates("image_id").head(at_most or len(examples))
     return rows, latents.load_pixels(root, rows, resolution)
@@ -86,14 +88,22 @@ def _autoencoder(job: Job, scale: Scale) -> None:
         return autoencoder.train_step(vae, optimizer, pixels[rows], config, index, job.seed)
 
     losses = run_steps(
-        step, config.steps, {"vae": vae, "optimizer": optimizer}, job.checkpoint, scale.denoising.checkpoint_every, job.name
+        step,
+        config.steps,
+        {"vae": vae, "optimizer": optimizer},
+        job.checkpoint,
+        scale.denoising.checkpoint_every,
+        job.name,
     )
     vae.eval()
     scenes = _pixels(job, FOUNDATION_WORLD, "validation", scale.resolution, CHECK_IMAGES)[1]
     phantom = _pixels(job, "phantom", "validation", scale.resolution, CHECK_IMAGES)[1]
     vae.register_to_config(scaling_factor=autoencoder.scaling_factor(vae, scenes))
     _write_part(
-        job, vae, losses, {"psnr_scenes_db": autoencoder.psnr(vae, scenes), "psnr_phantom_db": autoencoder.psnr(vae, phantom)}
+        job,
+        vae,
+        losses,
+        {"psnr_scenes_db": autoencoder.psnr(vae, scenes), "psnr_phantom_db": autoencoder.psnr(vae, phantom)},
     )
 
 
@@ -109,7 +119,12 @@ def _text_encoder(job: Job, scale: Scale) -> None:
         return contrastive.train_step(towers, optimizer, pixels[chosen], ids[chosen], index, job.seed)
 
     losses = run_steps(
-        step, config.steps, {"towers": towers, "optimizer": optimizer}, job.checkpoint, scale.denoising.checkpoint_every, job.name
+        step,
+        config.steps,
+        {"towers": towers, "optimizer": optimizer},
+        job.checkpoint,
+        scale.denoising.checkpoint_every,
+        job.name,
     )
     towers.eval()
     held_out, images = _pixels(job, FOUNDATION_WORLD, "validation", scale.resolution, CHECK_IMAGES)
@@ -136,7 +151,7 @@ def _read_part(cls: type, job: Job, stage: str) -> torch.nn.Module:
 
 
 def _foundation(job: Job, scale: Scale) -> None:
-    """The stand-in for Stable Diffusion: text encoder pretrained contrastively, frozen while the U-Net learns scenes."""
+    """The stand-in for Stable Diffusion: a text encoder pretrained contrastively, frozen while the U-Net learns."""
     vae = _read_part(AutoencoderKL, job, "autoencoder")
     model = models.Model(
         vae=vae,
