@@ -1,0 +1,241 @@
+"""Figures in one style: colour-blind palette, units on every axis, intervals drawn, the same bytes every time.
+
+Every function takes tidy frames (``plainsight.tables.summarise``) or arrays and returns a matplotlib Figure; ``save``
+writes it as PNG and SVG. Models differ by colour, marker and line, so that a figure can be read in grey.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from plainsight.files import atomic
+
+PALETTE = sns.color_palette("colorblind")
+NAMES = {
+    "foundation": "Foundation (no fine-tuning)",
+    "finetune_l": "Finetune_L (learnable)",
+    "finetune_f": "Finetune_F (frozen)",
+}
+COLOURS = {"foundation": PALETTE[7], "finetune_l": PALETTE[1], "finetune_f": PALETTE[0]}
+MARKERS = {"foundation": "D", "finetune_l": "s", "finetune_f": "o"}
+LINES = {"foundation": ":", "finetune_l": "--", "finetune_f": "-"}
+LABELS = {
+    "auc": "AUC-ROC (0 to 1)",
+    "top1": "Top-1 accuracy (0 to 1)",
+    "cnr": "CNR (signed ratio)",
+    "cnr_abs": "|CNR| (ratio)",
+    "miou": "mIoU (0 to 1)",
+    "loss": "denoising loss (MSE)",
+}
+CHANCE = {"auc": 0.5, "cnr": 0.0}
+STYLE = {
+    **sns.axes_style("whitegrid"),
+    **sns.plotting_context("notebook"),
+    "grid.color": "0.9",
+    "grid.linewidth": 0.8,
+    "axes.edgecolor": "0.7",
+    "axes.linewidth": 0.8,
+    "axes.titlesize": 11,
+    "axes.labelsize": 10,
+    "xtick.labelsize": 9,
+    "ytick.labelsize": 9,
+    "legend.fontsize": 9,
+    "figure.dpi": 100,
+    "savefig.dpi": 130,
+    "svg.hashsalt": "plainsight",
+}
+HEAT = LinearSegmentedColormap.from_list("heat", ["#20123a", "#8a226a", "#e4572e", "#f9c74f"])
+
+
+@dataclass(frozen=True)
+class Grounded:
+    """One row of Figure 2: an image in [0, 1] of shape (H, W) or (H, W, 3), its boxes [x, y, w, h] in pixels, and one
+    heat map (h, w) of any size a column, by the column's title."""
+
+    title: str
+    image: np.ndarray
+    boxes: Sequence[Sequence[float]]
+    maps: Mapping[str, np.ndarray]
+
+
+def save(figure: Figure, stem: Path) -> None:
+    """Write ``<stem>.png`` and ``<stem>.svg`` without dates, versions or random ids, and close the figure."""
+    with mpl.rc_context(STYLE):
+        for suffix, unwanted in ((".png", ("Software",)), (".svg", ("Date", "Creator"))):
+            with atomic(Path(stem).with_suffix(suffix)) as path:
+                figure.savefig(path, metadata=dict.fromkeys(unwanted), bbox_inches="tight")
+    plt.close(figure)
+
+
+@mpl.rc_context(STYLE)
+def figure_02(rows: Sequence[Grounded]) -> Figure:
+    """Figure 2 of seed 000: an image a row with its boxes in white, then one heat map a model laid over it.
+
+    Each map is min-max scaled for itself and drawn in its own cells, without smoothing: bright is high attention.
+    """
+    columns = list(rows[0].maps)
+    size = (2.1 * (1 + len(columns)), 2.15 * len(rows) + 0.6)
+    figure, axes = plt.subplots(len(rows), 1 + len(columns), figsize=size, squeeze=False, layout="constrained")
+    for line, row in zip(axes, rows, strict=True):
+        _picture(line[0], row)
+        line[0].set_ylabel(row.title)
+        for axis, column in zip(line[1:], columns, strict=True):
+            _picture(axis, row)
+            _overlay(axis, row.maps[column], row.image.shape)
+    for axis, column in zip(axes[0], ["Image and box", *columns], strict=True):
+        axis.set_title(column)
+    scale = mpl.cm.ScalarMappable(mpl.colors.Normalize(0, 1), HEAT)
+    bar = figure.colorbar(scale, ax=axes, location="bottom", fraction=0.03, aspect=50, ticks=[0, 1])
+    bar.ax.set_xticklabels(["lowest", "highest"])
+    bar.set_label("attention, each map on its own scale", size=9, labelpad=-8)
+    bar.outline.set_visible(False)
+    return figure
+
+
+def _picture(axis: Axes, row: Grounded) -> None:
+    axis.imshow(row.image, cmap="gray", vmin=0, vmax=1)
+    for x, y, width, height in row.boxes:
+        axis.add_patch(Rectangle((x - 0.5, y - 0.5), width, height, fill=False, edgecolor="white", linewidth=1.6))
+    axis.set(xticks=[], yticks=[])
+    axis.grid(False)
+
+
+def _overlay(axis: Axes, heatmap: np.ndarray, shape: tuple[int, ...]) -> None:
+    span = np.ptp(heatmap)
+    scaled = (heatmap - heatmap.min()) / span if span > 0 else np.zeros_like(heatmap)
+    extent = (-0.5, shape[1] - 0.5, shape[0] - 0.5, -0.5)
+    axis.imshow(scaled, cmap=HEAT, vmin=0, vmax=1, alpha=0.1 + 0.5 * scaled, extent=extent, interpolation="nearest")
+
+
+@mpl.rc_context(STYLE)
+def learning_curves(
+    mean: pd.DataFrame, seeds: pd.DataFrame, metrics: Sequence[str], marks: Mapping[str, float]
+) -> Figure:
+    """Localisation against training steps, a panel a metric.
+
+    Args:
+        mean: tidy rows (variant, step, metric, value, low, high), averaged over training seeds: line and band.
+        seeds: the same for each training seed (column ``seed``): thin lines.
+        metrics: the panels.
+        marks: vertical lines, by label, at training steps.
+    """
+    figure, axes = plt.subplots(1, len(metrics), figsize=(4.6 * len(metrics), 3.9), squeeze=False, layout="constrained")
+    for axis, metric in zip(axes[0], metrics, strict=True):
+        for (variant, _), line in seeds[seeds["metric"] == metric].groupby(["variant", "seed"]):
+            look = {"color": COLOURS[variant], "linestyle": LINES[variant], "linewidth": 0.8, "alpha": 0.6}
+            axis.plot(line["step"], line["value"], **look)
+        _curves(axis, mean[mean["metric"] == metric], metric)
+        for label, step in marks.items():
+            axis.axvline(step, color="0.35", linewidth=0.9, linestyle=(0, (1, 2)))
+            place = {"va": "bottom", "ha": "center", "fontsize": 9, "color": "0.25"}
+            axis.text(step, 1.01, label, transform=axis.get_xaxis_transform(), **place)
+    _legend_below(figure, axes[0][0])
+    return figure
+
+
+@mpl.rc_context(STYLE)
+def text_difficulty(frame: pd.DataFrame, levels: Mapping[str, str], metrics: Sequence[str]) -> Figure:
+    """Localisation against training steps by difficulty of the training text: a row a metric, a column a level.
+
+    Args:
+        frame: tidy rows (text, variant, step, metric, value, low, high); ``variant`` finetune_f or finetune_l.
+        levels: title of each level of ``text``, in the order of the columns. A level without rows stays an empty
+            panel that says so.
+        metrics: the rows of panels.
+    """
+    size = (3.3 * len(levels), 2.9 * len(metrics) + 0.5)
+    shape = {"sharex": True, "sharey": "row", "squeeze": False, "figsize": size, "layout": "constrained"}
+    figure, axes = plt.subplots(len(metrics), len(levels), **shape)
+    for line, metric in zip(axes, metrics, strict=True):
+        for axis, (text, title) in zip(line, levels.items(), strict=True):
+            rows = frame[(frame["text"] == text) & (frame["metric"] == metric)]
+            _curves(axis, rows, metric)
+            axis.set(title=title if metric == metrics[0] else "")
+            axis.label_outer()
+            if rows.empty:
+                axis.text(0.5, 0.6, "not run", transform=axis.transAxes, ha="center", color="0.4")
+    _legend_below(figure, *axes[0])
+    return figure
+
+
+def _curves(axis: Axes, rows: pd.DataFrame, metric: str) -> None:
+    """One line a variant with its interval as a band, and where chance is."""
+    for variant, line in rows.groupby("variant"):
+        look = {"color": COLOURS[variant], "linestyle": LINES[variant], "marker": MARKERS[variant]}
+        axis.plot(line["step"], line["value"], linewidth=2, markersize=5, label=NAMES[variant], **look)
+        axis.fill_between(line["step"], line["low"], line["high"], color=COLOURS[variant], alpha=0.15, linewidth=0)
+    if metric in CHANCE:
+        axis.axhline(CHANCE[metric], color="0.4", linewidth=1, label="chance", zorder=1)
+    axis.set(xlabel="training steps", ylabel=LABELS[metric])
+
+
+@mpl.rc_context(STYLE)
+def scores_by_finding(frame: pd.DataFrame, metric: str, ours: str, published: str) -> Figure:
+    """One metric by finding: our dots with 95 % intervals left, the paper's with its spread over seeds right.
+
+    Args:
+        frame: tidy rows (finding, variant, metric, value, low, high, published, published_std), as table 1.
+        metric: which metric to draw.
+        ours, published: titles of the two panels. Without any published value only ours is drawn.
+    """
+    rows = frame[frame["metric"] == metric]
+    both = rows["published"].notna().any()
+    names = list(dict.fromkeys(rows["finding"]))
+    size = {"figsize": (9.6 if both else 5.6, 0.46 * len(names) + 1.7), "layout": "constrained"}
+    figure, axes = plt.subplots(1, 1 + both, sharey=True, sharex=True, squeeze=False, **size)
+    left = (rows["value"], rows["value"] - rows["low"], rows["high"] - rows["value"])
+    right = (rows["published"], rows["published_std"].fillna(0), rows["published_std"].fillna(0))
+    panels = [(ours, left, "bars: 95 % interval over patients"), (published, right, "bars: ± 1 std over trainings")]
+    for axis, (title, values, note) in zip(axes[0], panels, strict=False):
+        _dots(axis, rows, names, *values)
+        if metric in CHANCE:
+            axis.axvline(CHANCE[metric], color="0.4", linewidth=1, label="chance", zorder=1)
+        axis.set(title=title, xlabel=f"{LABELS[metric]}\n{note}")
+    axes[0][0].set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
+    _legend_below(figure, axes[0][0])
+    return figure
+
+
+def _dots(
+    axis: Axes, rows: pd.DataFrame, names: list[str], value: pd.Series, below: pd.Series, above: pd.Series
+) -> None:
+    """One dot with its bar a finding and variant; the variants of a finding stand a little apart."""
+    variants = list(dict.fromkeys(rows["variant"]))
+    for place, variant in zip(np.linspace(-0.24, 0.24, len(variants)), variants, strict=True):
+        mine = rows.index[rows["variant"] == variant]
+        at = rows["finding"][mine].map(names.index) + place
+        look = {"color": COLOURS[variant], "marker": MARKERS[variant], "linestyle": "", "markersize": 5}
+        axis.errorbar(value[mine], at, xerr=(below[mine], above[mine]), label=NAMES[variant], elinewidth=1.4, **look)
+    axis.grid(axis="y", visible=False)
+
+
+@mpl.rc_context(STYLE)
+def loss_curves(frame: pd.DataFrame) -> Figure:
+    """Training loss against steps, a line a training run; ``frame`` has columns variant, seed, step, loss."""
+    figure, axis = plt.subplots(figsize=(6, 3.9), layout="constrained")
+    for (variant, seed), line in frame.groupby(["variant", "seed"]):
+        look = {"color": COLOURS[variant], "linestyle": LINES[variant], "linewidth": 1.2}
+        first = frame.loc[frame["variant"] == variant, "seed"].min()
+        axis.plot(line["step"], line["loss"], label=NAMES[variant] if seed == first else None, **look)
+    axis.set(xlabel="training steps", ylabel=LABELS["loss"])
+    _legend_below(figure, axis)
+    return figure
+
+
+def _legend_below(figure: Figure, *axes: Axes) -> None:
+    """One legend under all panels, each entry once."""
+    found = {label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+    if found:
+        figure.legend(found.values(), found.keys(), loc="outside lower center", ncols=len(found), frameon=False)

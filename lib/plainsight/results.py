@@ -1,0 +1,74 @@
+"""Score rows: ``runs/<scale>/<world>/scores/<variant>/seed<k>/<protocol>.parquet`` read into one frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+import pyarrow as pa
+
+from plainsight.errors import InputError
+from plainsight.metrics.localisation import METRICS
+from plainsight.workspace import Workspace
+
+COLUMNS = ("example_id", "patient", "finding", "area_fraction", "noise_seed", *METRICS)
+
+
+class Run(NamedTuple):
+    """One file of score rows: a variant, its training seed (0 for the foundation), the protocol it was asked by."""
+
+    variant: str
+    seed: int
+    protocol: str
+
+
+def runs(workspace: Workspace, variants: Iterable[str], protocols: Iterable[str]) -> list[Run]:
+    """Every variant under every protocol, with all training seeds it has at the workspace's scale."""
+    pairs = [(variant, protocol) for protocol in protocols for variant in variants]
+    return [Run(variant, seed, protocol) for variant, protocol in pairs for seed in workspace.seeds(variant)]
+
+
+def found(folder: Path | str) -> list[Run]:
+    """The runs whose score rows lie below ``folder`` (``runs/<scale>/<world>``), sorted."""
+    paths = (Path(folder) / "scores").glob("*/seed*/*.parquet")
+    places = [(p.parts[-3], p.parts[-2].removeprefix("seed"), p.stem) for p in paths if not p.name.startswith(".")]
+    return sorted(Run(variant, int(seed), protocol) for variant, seed, protocol in places if seed.isdecimal())
+
+
+def missing(folder: Path | str, wanted: Iterable[Run]) -> list[str]:
+    """The files of ``wanted`` that do not lie below ``folder``, as paths relative to it."""
+    return [str(_place(run)) for run in wanted if not (Path(folder) / _place(run)).is_file()]
+
+
+def read(folder: Path | str, wanted: Sequence[Run]) -> pd.DataFrame:
+    """The score rows of ``wanted`` in one frame, with columns ``variant``, ``seed`` and ``protocol`` in front.
+
+    Rows of protocols with a curve also have ``step``; it is missing (NaN) elsewhere.
+
+    Raises:
+        InputError: a file is missing, is no Parquet file, or lacks a column; all missing files in one line.
+    """
+    if absent := missing(folder, wanted):
+        raise InputError(f"{folder}: no score rows {', '.join(absent)}; run the step 'ground' for them first")
+    if not wanted:
+        raise InputError(f"{folder}: no score rows are asked for; name at least one run")
+    return pd.concat([_read_one(Path(folder), run) for run in wanted], ignore_index=True)
+
+
+def _read_one(folder: Path, run: Run) -> pd.DataFrame:
+    path = folder / _place(run)
+    try:
+        frame = pd.read_parquet(path)
+    except (pa.ArrowException, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: not a Parquet file ({reason}); delete it and run the step 'ground' again") from None
+    if absent := [name for name in COLUMNS if name not in frame.columns]:
+        raise InputError(f"{path}: column {absent[0]!r} is missing; score rows have {', '.join(COLUMNS)}")
+    keys = pd.DataFrame([run] * len(frame), columns=Run._fields, index=frame.index)
+    return pd.concat([keys, frame], axis=1)
+
+
+def _place(run: Run) -> Path:
+    return Path("scores", run.variant, f"seed{run.seed}", f"{run.protocol}.parquet")

@@ -1,0 +1,308 @@
+"""Tables of seed 000 from score rows: tidy frames, Markdown as the paper prints it, the one way to commit a table.
+
+A tidy frame has one row a cell: the row keys, ``metric``, ``value`` (mean over training seeds of the mean over
+phrases), ``std`` (sample standard deviation of that mean over training seeds; missing with one), ``low`` and ``high``
+(95 % bootstrap over patients of the score averaged over seeds), ``n`` phrases, ``patients`` and ``seeds``. Averages
+stand as two more findings, MACRO and WEIGHTED. Published values stand in columns of their own.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from plainsight import statistics
+from plainsight.errors import InputError
+from plainsight.files import atomic
+from plainsight.published import AVERAGE
+from plainsight.seeding import numpy_generator
+
+MACRO = "Average (macro)"
+WEIGHTED = "Average (sample-weighted)"
+VARIANTS = ("foundation", "finetune_l", "finetune_f")
+NAMES = {
+    "foundation": "Foundation",
+    "finetune_l": "Finetune_L",
+    "finetune_f": "Finetune_F",
+    "centred_gaussian": "Centred Gaussian, blind to the image",
+    "average_box": "Average box of the finding, blind to the image",
+}
+PUBLISHED_NAMES = {**NAMES, "foundation": "SDv2"}
+PROTOCOLS = {
+    "boxes": "as above",
+    "masks": "exact masks for boxes",
+    "boxes_equal_steps": "L after as many steps as F",
+    "boxes_ema": "averaged (EMA) weights",
+    "boxes_end_token": "end token for keywords",
+}
+HEADINGS = {
+    "auc": "AUC-ROC (%)",
+    "top1": "Top-1 (%)",
+    "cnr": "CNR",
+    "cnr_abs": "CNR_abs",
+    "overestimate": "CNR_abs - CNR",
+}
+PERCENT = ("auc", "top1")
+WORDS = (
+    *("finding", "variant", "protocol", "metric", "printed", "note"),
+    *("id", "paper", "place", "statement", "statistic", "scale", "world", "verdict", "notebook"),
+)
+"""The only columns of a committed table that may hold words; in all others stand numbers."""
+IDENTIFYING = {
+    *("example", "image", "patient", "phrase", "report", "sentence", "text", "impression"),
+    *("study", "subject", "dicom", "source", "path", "mask", "box"),
+}
+"""Words that no column's name may hold; counts (``patients``, ``phrases``) are plural and stand for themselves."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Where the numbers of a table come from, for its caption."""
+
+    scale: str
+    world: str
+    models_from: str
+    """The world that the models were trained on."""
+
+
+def summarise(
+    rows: pd.DataFrame, keys: Sequence[str], metrics: Iterable[str], findings: Sequence[str], resamples: int
+) -> pd.DataFrame:
+    """Score rows as a tidy frame: for each combination of ``keys`` every finding, then both averages.
+
+    Args:
+        rows: score rows (``plainsight.results.read``).
+        keys: columns that tell cells apart, such as ``variant`` and ``protocol``.
+        metrics: the metrics to summarise.
+        findings: those to show, in order; one without rows is left out. With none only the averages are made.
+        resamples: bootstrap resamples of patients. The draws depend on the finding alone: a table does not
+            change when other rows join it, and models are resampled alike.
+
+    Raises:
+        InputError: an example that a seed lacks or has twice, or a score that is not finite.
+    """
+    metrics, cells = list(metrics), []
+    for key, group in rows.groupby(list(keys), sort=False):
+        names = dict(zip(keys, key, strict=True))
+        scores, examples = _by_example(group, metrics, names)
+        present = [finding for finding in findings if (examples["finding"] == finding).any()]
+        for metric, finding in itertools.product(metrics, [*present, MACRO, WEIGHTED]):
+            cell = _cell(scores[metric], examples, finding, resamples)
+            cells.append({"finding": finding, **names, "metric": metric, **cell})
+    return pd.DataFrame(cells)
+
+
+def _by_example(
+    rows: pd.DataFrame, metrics: list[str], names: Mapping[str, object]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Scores (a row an example, columns metric and seed, noise seeds averaged), and the example's finding and patient."""
+    scores = rows.groupby(["example_id", "seed"])[metrics].mean().unstack("seed")
+    seeds, repeats = rows["seed"].nunique(), rows.duplicated(["example_id", "seed", "noise_seed"])
+    short = rows.groupby("example_id")["seed"].nunique() < seeds
+    for wrong, what in ((rows.loc[repeats, "example_id"], "has several rows"), (short.index[short], "lacks a seed")):
+        if len(wrong):
+            raise InputError(
+                f"table of {names}: example {next(iter(wrong))!r} {what}; score every seed on the same examples"
+            )
+    return scores, rows.drop_duplicates("example_id").set_index("example_id").loc[scores.index]
+
+
+def _cell(scores: pd.DataFrame, examples: pd.DataFrame, finding: str, resamples: int) -> dict[str, float]:
+    """One cell of the tidy frame from ``scores``, a row an example and a column a training seed."""
+    mine = np.ones(len(scores), bool) if finding in (MACRO, WEIGHTED) else (examples["finding"] == finding).to_numpy()
+    values = scores.to_numpy(dtype=float)[mine]
+    findings, patients = (examples[name].to_numpy(dtype=str)[mine] for name in ("finding", "patient"))
+    how = {"average": "macro" if finding == MACRO else "sample", "findings": findings}
+    rng = numpy_generator(0, "tables", finding)
+    interval = statistics.bootstrap_mean(values.mean(axis=1), patients, resamples=resamples, rng=rng, **how)
+    effect = statistics.Effect(interval, tuple(statistics.mean(seed, **how) for seed in values.T))
+    return {
+        "value": interval.estimate,
+        "std": effect.spread,
+        "low": interval.low,
+        "high": interval.high,
+        "n": interval.n_rows,
+        "patients": interval.n_patients,
+        "seeds": len(effect.seed_effects),
+    }
+
+
+def by_seed(rows: pd.DataFrame, keys: Sequence[str], metrics: Sequence[str]) -> pd.DataFrame:
+    """The sample-weighted mean of each training seed: columns ``keys``, ``seed``, ``metric``, ``value``."""
+    means = rows.groupby([*keys, "seed"])[list(metrics)].mean()
+    return means.rename_axis("metric", axis=1).stack().rename("value").reset_index()
+
+
+def table_01(rows: pd.DataFrame, findings: Sequence[str], resamples: int) -> pd.DataFrame:
+    """Table 1 of seed 000: AUC-ROC, Top-1 and CNR by finding of foundation, Finetune_L and Finetune_F (``boxes``)."""
+    return summarise(_headline(rows), ["variant"], ("auc", "top1", "cnr"), findings, resamples)
+
+
+def table_12(rows: pd.DataFrame, findings: Sequence[str], resamples: int) -> pd.DataFrame:
+    """Table 12 of seed 000: signed CNR against CNR_abs, and how far the latter overestimates (``overestimate``).
+
+    The absolute value is taken phrase by phrase (eq. 3), then averaged. The paper shows a single run, this all seeds.
+    """
+    metrics = ("cnr", "cnr_abs", "overestimate")
+    return summarise(overestimated(_headline(rows)), ["variant"], metrics, findings, resamples)
+
+
+def overestimated(rows: pd.DataFrame) -> pd.DataFrame:
+    """Score rows with the metric ``overestimate``, CNR_abs minus CNR of each phrase: never below 0."""
+    return rows.assign(overestimate=rows["cnr_abs"] - rows["cnr"])
+
+
+def beyond_01(rows: pd.DataFrame, resamples: int) -> pd.DataFrame:
+    """What the paper's Table 1 does not have: averages under every other protocol and of every other variant."""
+    other = rows[~(rows["protocol"].eq("boxes") & rows["variant"].isin(VARIANTS))]
+    return summarise(other, ["variant", "protocol"], ("auc", "top1", "cnr"), (), resamples)
+
+
+def _headline(rows: pd.DataFrame) -> pd.DataFrame:
+    mine = rows[rows["protocol"].eq("boxes") & rows["variant"].isin(VARIANTS)]
+    return mine.sort_values("variant", key=lambda names: names.map(VARIANTS.index), kind="stable")
+
+
+def one_to_one(mapping: Mapping[str, str]) -> dict[str, str]:
+    """The pairs of ``mapping`` (our finding to the paper's) whose paper's finding no other of ours claims.
+
+    Only these can stand beside a published value: Infiltrate, Mass and Nodule are all Lung Opacity, and none is it.
+    """
+    claimed = list(mapping.values())
+    return {ours: theirs for ours, theirs in mapping.items() if claimed.count(theirs) == 1}
+
+
+def beside(table: pd.DataFrame, published: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
+    """A tidy table with the paper's values in new columns: ``published``, ``published_std``, ``printed``, ``note``.
+
+    Args:
+        table: from ``table_01`` or ``table_12``.
+        published: from ``plainsight.published.read``.
+        names: the paper's name of each of our findings that it has (``same_names`` or ``one_to_one``); the rest stay
+            empty.
+    """
+    theirs = published.rename(columns={"value": "published", "std": "published_std"})
+    theirs = theirs[["finding", "variant", "metric", "published", "published_std", "printed", "note"]]
+    keys = table[["variant", "metric"]].assign(finding=table["finding"].map(dict(names)))
+    found = keys.merge(theirs, how="left", on=["finding", "variant", "metric"], validate="many_to_one")
+    return pd.concat([table.reset_index(drop=True), found[["published", "published_std", "printed", "note"]]], axis=1)
+
+
+def same_names(findings: Sequence[str]) -> dict[str, str]:
+    """``names`` for ``beside`` where the findings are the paper's own: its average, sample-weighted, fits too."""
+    return {**{finding: finding for finding in findings}, WEIGHTED: AVERAGE}
+
+
+def caption(number: int, table: pd.DataFrame, setting: Setting) -> str:
+    """What a reader must know: scale, world, origin of the models, seeds, phrases, patients, what stands beside."""
+    trained = (
+        "models trained on this world"
+        if setting.models_from == setting.world
+        else f"models trained on {setting.models_from} and carried over, never trained on this world"
+    )
+    whole = table[table["finding"] == WEIGHTED]
+    seeds = int(whole["seeds"].max())
+    return (
+        f"Table {number} of seed 000 (Dombrowski et al., AAAI 2024) at scale **{setting.scale}** on world "
+        f"**{setting.world}**; {trained}. {int(whole['n'].max())} phrases of {int(whole['patients'].max())} patients; "
+        f"{seeds} training seed{'s' * (seeds > 1)} of each fine-tuned model, one foundation. "
+        "Ours: mean over seeds ± standard deviation over seeds [95 % interval, patients resampled]. Published: MS-CXR, "
+        "Stable Diffusion v2 at 512 px, ± standard deviation over three trainings where printed: other images, another "
+        "model, not to be compared in size."
+    )
+
+
+def to_markdown(table: pd.DataFrame, heading: str, beyond: pd.DataFrame | None = None) -> str:
+    """A tidy table for reading: one block a metric, findings down as in the paper, beside each model the published.
+
+    ``heading`` is the caption; ``beyond``, from ``beyond_01``, makes a last block of its own.
+    """
+    parts = [heading]
+    for metric in dict.fromkeys(table["metric"]):
+        parts += [f"### {HEADINGS[metric]}", _pipes(_block(table[table["metric"] == metric]))]
+    if notes := [note for note in dict.fromkeys(table.get("note", pd.Series(dtype=str)).dropna()) if note]:
+        parts += [f"† {'; '.join(notes)}."]
+    if beyond is not None and len(beyond):
+        parts += ["### Beyond the paper (sample-weighted averages)", _pipes(_beyond_block(beyond))]
+    return "\n\n".join(parts) + "\n"
+
+
+def _pipes(block: pd.DataFrame) -> str:
+    """A Markdown table that leaves printed numbers as they are printed."""
+    return block.to_markdown(index=False, disable_numparse=True)
+
+
+def _block(table: pd.DataFrame) -> pd.DataFrame:
+    """Findings down; across: n, then ours and published of each variant."""
+    first = table[table["variant"] == table["variant"].iloc[0]]
+    block = pd.DataFrame({"Category": first["finding"].to_list(), "n": first["n"].to_list()})
+    for variant, rows in table.groupby("variant", sort=False):
+        block[f"{NAMES[variant]}, ours"] = [_ours(row) for row in rows.to_dict("records")]
+        if "printed" in rows:
+            block[f"{PUBLISHED_NAMES[variant]}, published"] = [_theirs(row) for row in rows.to_dict("records")]
+    return block
+
+
+def _beyond_block(beyond: pd.DataFrame) -> pd.DataFrame:
+    """Variants and protocols down, metrics across."""
+    rows = []
+    average = beyond[beyond["finding"] == WEIGHTED]
+    for (variant, protocol), cells in average.groupby(["variant", "protocol"], sort=False):
+        row = {"Model": NAMES.get(variant, variant), "Asked": PROTOCOLS.get(protocol, protocol)}
+        scores = {HEADINGS[cell["metric"]]: _ours(cell) for cell in cells.to_dict("records")}
+        rows.append({**row, "Seeds": int(cells["seeds"].max()), **scores})
+    return pd.DataFrame(rows)
+
+
+def _ours(cell: Mapping[str, object]) -> str:
+    """``79.1 ± 0.5 [77.0, 81.2]``: percent with one decimal, ratios with two; no ± with one seed."""
+    factor, digits = (100, 1) if cell["metric"] in PERCENT else (1, 2)
+    # rounded first: adding 0.0 then turns -0.0 into 0.0
+    rounded = (round(factor * cell[key], digits) + 0.0 for key in ("value", "std", "low", "high"))
+    value, std, low, high = (f"{number:.{digits}f}" for number in rounded)
+    spread = "" if math.isnan(cell["std"]) else f" ± {std}"
+    return f"{value}{spread}" + ("" if math.isnan(cell["low"]) else f" [{low}, {high}]")
+
+
+def _theirs(cell: Mapping[str, object]) -> str:
+    if not isinstance(cell["printed"], str):
+        return "–"
+    return cell["printed"] + (" †" if cell["note"] else "")
+
+
+def write_table(table: pd.DataFrame, path: Path | str, markdown: str | None = None) -> None:
+    """Write a committed table, whole or not at all: ``.csv`` the frame itself, ``.md`` the ``markdown`` made of it.
+
+    Floats get 6 significant digits, missing cells stay empty, lines end in a newline: the same frame, the same bytes.
+
+    Raises:
+        InputError: a column that is named after, or could hold, text, identifiers or pixels; a suffix other than .csv
+            and .md; ``.md`` without ``markdown``.
+    """
+    path = Path(path)
+    refuse_private(table, str(path))
+    if path.suffix not in (".csv", ".md") or (path.suffix == ".md") != (markdown is not None):
+        raise InputError(f"{path}: a table is written as .csv, or as .md with its Markdown")
+    with atomic(path) as temporary:
+        if markdown is None:
+            table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n", encoding="utf-8")
+        else:
+            temporary.write_text(markdown, encoding="utf-8", newline="\n")
+
+
+def refuse_private(table: pd.DataFrame, where: str) -> None:
+    """InputError for a column that could carry what may not travel: by its name, or as it holds more than numbers."""
+    for name in table.columns:
+        if IDENTIFYING & set(re.split(r"[^a-z]+", str(name).lower())):
+            raise InputError(
+                f"{where}: column {name!r} could carry text or identifiers; committed tables hold aggregates"
+            )
+        if name not in WORDS and not pd.api.types.is_numeric_dtype(table[name]):
+            raise InputError(f"{where}: column {name!r} holds more than numbers; words may stand in {', '.join(WORDS)}")

@@ -1,0 +1,60 @@
+"""Made-up score rows with known answers, shared by the tests of tables, figures, results and claims."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from plainsight.results import Run
+
+FINDINGS = (
+    *("Atelectasis", "Cardiomegaly", "Consolidation", "Edema"),
+    *("Lung Opacity", "Pleural Effusion", "Pneumonia", "Pneumothorax"),
+)
+
+
+def score_rows(mean: float, seed: int, phrases: int = 6, spread: float = 0.02, findings=FINDINGS) -> pd.DataFrame:
+    """``phrases`` rows a finding, two a patient: AUC around ``mean``, the other metrics made from it."""
+    rng = np.random.default_rng(seed)
+    n = phrases * len(findings)
+    auc = mean + spread * rng.standard_normal(n)
+    cnr = 4 * (auc - 0.55)
+    return pd.DataFrame(
+        {
+            "example_id": [f"e{i:04d}" for i in range(n)],
+            "patient": [f"p{i // 2:04d}" for i in range(n)],
+            "finding": np.repeat(findings, phrases),
+            "area_fraction": 0.1,
+            "noise_seed": 0,
+            "auc": auc,
+            "top1": (auc > 0.6).astype(float),
+            "cnr": cnr,
+            "cnr_abs": abs(cnr),
+            "miou": auc / 3,
+        }
+    )
+
+
+def runs_like_the_paper(seeds=(0, 1, 2)) -> dict[Run, pd.DataFrame]:
+    """Headline runs in which F grounds, L does not, and the foundation lies between."""
+    frames = {Run("foundation", 0, "boxes"): score_rows(0.6, 10)}
+    for seed in seeds:
+        for protocol, gain in (("boxes", 0.0), ("boxes_equal_steps", -0.02)):
+            frames[Run("finetune_l", seed, protocol)] = score_rows(0.52 + 0.02 * seed + gain, 20 + seed)
+            frames[Run("finetune_f", seed, protocol)] = score_rows(0.8 + 0.002 * seed + gain, 30 + seed)
+    return frames
+
+
+def joined(frames: dict[Run, pd.DataFrame]) -> pd.DataFrame:
+    """What ``results.read`` gives for these runs."""
+    return pd.concat([frame.assign(**run._asdict()) for run, frame in frames.items()], ignore_index=True)
+
+
+def write(frames: dict[Run, pd.DataFrame], folder: Path) -> None:
+    """The same as files below ``folder``."""
+    for run, frame in frames.items():
+        path = folder / "scores" / run.variant / f"seed{run.seed}" / f"{run.protocol}.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        frame.to_parquet(path)

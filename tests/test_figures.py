@@ -1,0 +1,131 @@
+"""Figures: what is drawn, and that the same data give the same bytes."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.patches import Rectangle
+from PIL import Image
+
+from plainsight import figures, tables
+from score_rows import FINDINGS, joined, runs_like_the_paper
+
+mpl.use("Agg")
+
+
+def grounded(title: str = "Edema", boxes=((10, 20, 30, 40),)) -> figures.Grounded:
+    heatmap = np.arange(16.0).reshape(4, 4)
+    maps = {"Foundation": heatmap, "Finetune_L": heatmap.T, "Finetune_F": np.zeros((4, 4))}
+    return figures.Grounded(title, np.linspace(0, 1, 64 * 80).reshape(64, 80), boxes, maps)
+
+
+def curve() -> pd.DataFrame:
+    parts = []
+    for run, frame in runs_like_the_paper().items():
+        if run.variant != "foundation" and run.protocol == "boxes":
+            parts += [frame.assign(**run._asdict(), step=step) for step in (10, 20)]
+    return pd.concat(parts, ignore_index=True).assign(protocol="curve")
+
+
+def drawn() -> dict[str, mpl.figure.Figure]:
+    """Every kind of figure from made-up rows."""
+    rows = curve()
+    mean = tables.summarise(rows, ["variant", "step"], ("auc", "cnr"), (), 20)
+    mean = mean[mean["finding"] == tables.WEIGHTED]
+    seeds = tables.by_seed(rows, ["variant", "step"], ("auc", "cnr"))
+    table = tables.table_01(joined(runs_like_the_paper()), FINDINGS, 20).assign(published=0.5, published_std=0.1)
+    losses = pd.DataFrame({"variant": "finetune_f", "seed": [0, 0, 1, 1], "step": [1, 2, 1, 2], "loss": [3.0, 2, 3, 1]})
+    levels = {"reports": "reports", "labels": "class names"}
+    return {
+        "figure_02": figures.figure_02([grounded(), grounded("Pneumonia", ((5, 5, 9, 9), (40, 5, 9, 9)))]),
+        "curves": figures.learning_curves(mean, seeds, ("auc", "cnr"), {"equal steps": 10}),
+        "difficulty": figures.text_difficulty(mean.assign(text="reports"), levels, ("auc",)),
+        "scores": figures.scores_by_finding(table, "auc", "ours", "published"),
+        "loss": figures.loss_curves(losses),
+    }
+
+
+@pytest.fixture(scope="module")
+def once():
+    figure_of = drawn()
+    yield figure_of
+    mpl.pyplot.close("all")
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    folders = [tmp_path_factory.mktemp(name) for name in ("first", "second")]
+    for folder in folders:
+        made = drawn()
+        for name in ("figure_02", "curves"):  # the others are saved by the same function
+            made[name].set_size_inches(4, 3)
+            figures.save(made[name], folder / name)
+    mpl.pyplot.close("all")
+    return folders
+
+
+def test_the_same_data_give_the_same_bytes(saved):
+    first, second = saved
+    names = sorted(path.name for path in first.iterdir())
+    assert len(names) == 4
+    for name in names:
+        assert (first / name).read_bytes() == (second / name).read_bytes(), name
+
+
+def test_nothing_in_a_picture_changes_by_itself(saved):
+    for path in saved[0].glob("*.png"):
+        assert set(Image.open(path).info) <= {"dpi"}
+    for path in saved[0].glob("*.svg"):
+        text = path.read_text(encoding="utf-8")
+        ET.fromstring(text)
+        assert not re.search(r"<dc:date>|Matplotlib v", text)
+        assert path.stat().st_size < 1_000_000
+
+
+def test_figure_02_draws_every_box_in_white_on_every_picture():
+    figure = figures.figure_02([grounded(boxes=((10, 20, 30, 40), (50, 20, 10, 10)))])
+    pictures = figure.axes[:4]
+    assert [axis.get_title() for axis in pictures] == ["Image and box", "Foundation", "Finetune_L", "Finetune_F"]
+    for axis in pictures:
+        boxes = [patch for patch in axis.patches if isinstance(patch, Rectangle)]
+        assert [box.get_bbox().bounds for box in boxes] == [(9.5, 19.5, 30, 40), (49.5, 19.5, 10, 10)]
+        assert all(box.get_edgecolor() == (1, 1, 1, 1) for box in boxes)
+    assert pictures[0].get_ylabel() == "Edema"
+    mpl.pyplot.close(figure)
+
+
+def test_heat_maps_cover_the_image_and_keep_their_order():
+    figure = figures.figure_02([grounded()])
+    image, overlay = figure.axes[1].images
+    assert tuple(overlay.get_extent()) == tuple(image.get_extent()) == (-0.5, 79.5, 63.5, -0.5)
+    shown = np.asarray(overlay.get_array())
+    assert (shown.min(), shown.max()) == (0, 1)
+    assert (np.diff(shown.ravel()) > 0).all()
+    mpl.pyplot.close(figure)
+
+
+def test_curves_draw_the_intervals_they_are_given(once):
+    figure = once["curves"]
+    assert figure.axes[0].get_ylabel() == figures.LABELS["auc"]
+    assert len(figure.axes[0].collections) == 2  # one band a variant
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels == [figures.NAMES["finetune_f"], figures.NAMES["finetune_l"], "chance"]
+
+
+def test_a_level_that_was_not_run_says_so(once):
+    figure = once["difficulty"]
+    texts = [[text.get_text() for text in axis.texts] for axis in figure.axes]
+    assert texts == [[], ["not run"]]
+
+
+def test_without_published_values_only_ours_is_drawn():
+    table = tables.table_01(joined(runs_like_the_paper()), FINDINGS, 20).assign(published=np.nan, published_std=np.nan)
+    figure = figures.scores_by_finding(table, "cnr", "ours", "published")
+    assert [axis.get_title() for axis in figure.axes] == ["ours"]
+    assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == [*FINDINGS, tables.MACRO, tables.WEIGHTED]
+    mpl.pyplot.close(figure)

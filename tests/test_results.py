@@ -1,0 +1,70 @@
+"""Reading score rows back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from plainsight import results
+from plainsight.errors import InputError
+from plainsight.results import Run
+from plainsight.workspace import open_workspace
+from score_rows import joined, runs_like_the_paper, write
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_rows_come_back_with_their_run(tmp_path):
+    frames = runs_like_the_paper()
+    write(frames, tmp_path)
+    back = results.read(tmp_path, list(frames))
+    pd.testing.assert_frame_equal(back, joined(frames)[back.columns], check_dtype=False)
+    assert list(back.columns[:3]) == ["variant", "seed", "protocol"]
+    assert results.found(tmp_path) == sorted(frames)
+
+
+def test_curves_keep_their_step(tmp_path):
+    frames = runs_like_the_paper((0,))
+    run = Run("finetune_f", 0, "curve")
+    curve = {run: frames[Run("finetune_f", 0, "boxes")].assign(step=100)}
+    write({**frames, **curve}, tmp_path)
+    back = results.read(tmp_path, [run, Run("foundation", 0, "boxes")])
+    assert back.groupby("protocol")["step"].agg(["min", "count"]).loc["curve"].tolist() == [100, len(curve[run])]
+    assert back.loc[back["protocol"] == "boxes", "step"].isna().all()
+
+
+def test_runs_have_the_seeds_of_the_scale():
+    wanted = results.runs(open_workspace("toy", ROOT), ("foundation", "finetune_f", "finetune_f_labels"), ("boxes",))
+    assert wanted == [
+        *[Run("foundation", 0, "boxes")],
+        *[Run("finetune_f", seed, "boxes") for seed in (0, 1, 2)],
+        *[Run("finetune_f_labels", 0, "boxes")],
+    ]
+
+
+def test_missing_files_are_named_in_one_line(tmp_path):
+    frames = runs_like_the_paper()
+    write({run: frame for run, frame in frames.items() if run.seed == 0}, tmp_path)
+    wanted = [run for run in frames if run.protocol == "boxes"]
+    absent = ["scores/finetune_l/seed1/boxes.parquet", "scores/finetune_f/seed1/boxes.parquet"]
+    assert results.missing(tmp_path, wanted)[:2] == absent
+    with pytest.raises(InputError) as caught:
+        results.read(tmp_path, wanted)
+    assert all(name in str(caught.value) for name in absent)
+    assert "\n" not in str(caught.value)
+
+
+def test_broken_files_are_named(tmp_path):
+    run = Run("foundation", 0, "boxes")
+    write({run: runs_like_the_paper((0,))[run].drop(columns="cnr")}, tmp_path)
+    with pytest.raises(InputError, match=r"boxes\.parquet: column 'cnr' is missing"):
+        results.read(tmp_path, [run])
+    (tmp_path / "scores" / "foundation" / "seed0" / "boxes.parquet").write_bytes(b"PAR1 cut off")
+    with pytest.raises(InputError, match=r"boxes\.parquet: not a Parquet file"):
+        results.read(tmp_path, [run])
+    with pytest.raises(InputError, match="no score rows are asked for"):
+        results.read(tmp_path, [])
+    (tmp_path / "scores" / "foundation" / "seed0" / ".boxes.1.partial.parquet").touch()
+    assert results.found(tmp_path) == [run]
