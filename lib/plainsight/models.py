@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+
+from plainsight import torchvision_ops  # noqa: F401  (before diffusers)
+
+# isort: split
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from plainsight import torchvision_ops  # noqa: F401  (before diffusers)
 from plainsight.config import AutoencoderConfig, TextEncoderConfig, UNetConfig
 from plainsight.errors import InputError
 from plainsight.seeding import seeded_initialisation
