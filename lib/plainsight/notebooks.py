@@ -187,8 +187,11 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if watched := os.environ.get(WATCHED):
         stop_with(int(watched))
+    start = time.monotonic()
+    print(f"started   {options.output}", flush=True)
     try:
         execute(options.notebook, options.output, dict(options.parameters))
+        print(f"finished  {options.output} ({time.monotonic() - start:.0f} s)", flush=True)
     except (InputError, NotebookError) as error:
         print(f"plainsight: {error}", file=sys.stderr)
         return 2 if isinstance(error, InputError) else 1

@@ -23,9 +23,9 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
 import torch
-from diffusers import AutoencoderKL
 
 from plainsight import latents, schema, worlds
+from plainsight.models import AutoencoderKL
 from plainsight.training import launch
 from plainsight.workspace import open_workspace
 
