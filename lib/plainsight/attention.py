@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import torch
-
-from plainsight import torchvision_ops  # noqa: F401
-
-# isort: split
 from diffusers import UNet2DConditionModel
 from diffusers.models.attention_processor import (
     Attention,

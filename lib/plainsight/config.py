@@ -27,6 +27,8 @@ class WorldSize:
     grounding: int
     generation: int
     images_per_patient: int = 3
+    source_resolution: int = 256
+    """Side in pixels at which a drawn world is drawn; a model sees it resized."""
     models_from: str | None = None
     """The world whose trained models are carried over to this one; None: trained on this world itself."""
 
@@ -137,7 +139,6 @@ class Scale:
     name: str
     world: str
     worlds: dict[str, WorldSize]
-    source_resolution: int
     resolution: int
     seeds: tuple[int, ...]
     threads: int

@@ -6,10 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-
-from plainsight import torchvision_ops  # noqa: F401  (before diffusers)
-
-# isort: split
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 

@@ -10,7 +10,6 @@ from scipy.stats import norm
 from skimage.transform import resize
 from sklearn.metrics import jaccard_score, roc_auc_score
 
-from plainsight import torchvision_ops  # noqa: F401  (before torchmetrics, which imports torchvision)
 from plainsight.errors import InputError
 from plainsight.metrics.localisation import (
     METRICS,

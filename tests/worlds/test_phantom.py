@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pytest
 
@@ -121,9 +119,9 @@ def test_lines_and_tubes_are_likelier_on_ap_films():
 def world(tmp_path_factory, request):
     root = request.config.rootpath
     experiments = read_yaml(root / "workflow" / "experiments.yaml", Experiments)
-    scale = dataclasses.replace(_scale(root), source_resolution=96)
+    scale = _scale(root)
     out = tmp_path_factory.mktemp("phantom")
-    phantom.build(WorldSize(train=12, validation=8, grounding=16, generation=4), scale, experiments, out)
+    phantom.build(WorldSize(train=12, validation=8, grounding=16, generation=4, source_resolution=96), scale, experiments, out)
     return out, experiments
 
 
@@ -162,8 +160,8 @@ def test_build_writes_valid_tables_images_and_masks(world):
 
 def test_build_is_deterministic(world, tmp_path, request):
     out, experiments = world
-    size = WorldSize(train=12, validation=8, grounding=16, generation=4)
-    scale = dataclasses.replace(_scale(request.config.rootpath), source_resolution=96)
+    size = WorldSize(train=12, validation=8, grounding=16, generation=4, source_resolution=96)
+    scale = _scale(request.config.rootpath)
     phantom.build(size, scale, experiments, tmp_path)
     for name in ("examples.parquet", "texts.parquet", "images/train-00007.png", "masks/grounding-00003.png"):
         assert (tmp_path / name).read_bytes() == (out / name).read_bytes(), name

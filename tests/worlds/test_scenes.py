@@ -187,13 +187,10 @@ def test_no_word_of_a_caption_contains_another_kind():
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     outs = [tmp_path_factory.mktemp("scenes") for _ in range(2)]
-    size = WorldSize(train=12, validation=4, grounding=10, generation=3)
-
-    class Scale:
-        source_resolution = 48
+    size = WorldSize(train=12, validation=4, grounding=10, generation=3, source_resolution=48)
 
     for out in outs:
-        scenes.build(size, Scale, None, out)
+        scenes.build(size, None, None, out)
     return outs
 
 

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import torch
-
-from plainsight import torchvision_ops  # noqa: F401  (before diffusers)
-
-# isort: split
 from diffusers import AutoencoderKL
 
 from plainsight.config import AutoencoderConfig

@@ -7,10 +7,6 @@ import math
 
 import torch
 from torch import nn
-
-from plainsight import torchvision_ops  # noqa: F401  (before diffusers)
-
-# isort: split
 from transformers import CLIPTextModel
 
 from plainsight.latents import to_model_range

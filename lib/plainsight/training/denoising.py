@@ -6,10 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-
-from plainsight import torchvision_ops  # noqa: F401  (before diffusers)
-
-# isort: split
 from accelerate import Accelerator
 from diffusers.optimization import get_constant_schedule_with_warmup
 from diffusers.training_utils import EMAModel

@@ -7,10 +7,6 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-
-from plainsight import torchvision_ops  # noqa: F401  (before diffusers)
-
-# isort: split
 from diffusers import AutoencoderKL
 from transformers import CLIPTextModel
 

@@ -157,7 +157,7 @@ def build(size: WorldSize, scale: Scale, experiments: Experiments, out: Path, da
                     impression.device,
                     patient,
                     view,
-                    scale.source_resolution,
+                    size.source_resolution,
                     rng,
                     experiments.confounders,
                 )
@@ -175,8 +175,8 @@ def build(size: WorldSize, scale: Scale, experiments: Experiments, out: Path, da
                     "view": view,
                     "split": split,
                     "source": "|".join(impression.reports),
-                    "width": scale.source_resolution,
-                    "height": scale.source_resolution,
+                    "width": size.source_resolution,
+                    "height": size.source_resolution,
                 }
                 if split in ("validation", "grounding"):
                     row |= {"finding": finding, "boxes": drawing.boxes[finding], "mask": f"masks/{name}.png"}

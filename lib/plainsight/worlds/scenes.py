@@ -93,7 +93,7 @@ class Rendering:
 
 
 def build(size: WorldSize, scale: Scale, experiments: Experiments, out: Path, data: Path | None = None) -> None:
-    """Draw the scenes of all splits at ``scale.source_resolution`` and write images, masks and ``examples.parquet``.
+    """Draw the scenes of all splits at ``size.source_resolution`` and write images, masks and ``examples.parquet``.
 
     Training and generation: one row an image, its finding the kinds that the caption names. Validation and
     grounding: one row for each kind named, with boxes and exact mask. Every scene is its own patient.
@@ -101,7 +101,7 @@ def build(size: WorldSize, scale: Scale, experiments: Experiments, out: Path, da
     rows = []
     for split in schema.SPLITS:
         for index in range(getattr(size, split)):
-            rows += _write_scene(split, index, scale.source_resolution, out)
+            rows += _write_scene(split, index, size.source_resolution, out)
     schema.write(pd.DataFrame(rows, columns=list(schema.COLUMNS)), out / "examples.parquet", KINDS)
 
 
