@@ -121,7 +121,9 @@ def world(tmp_path_factory, request):
     experiments = read_yaml(root / "workflow" / "experiments.yaml", Experiments)
     scale = _scale(root)
     out = tmp_path_factory.mktemp("phantom")
-    phantom.build(WorldSize(train=12, validation=8, grounding=16, generation=4, source_resolution=96), scale, experiments, out)
+    phantom.build(
+        WorldSize(train=12, validation=8, grounding=16, generation=4, source_resolution=96), scale, experiments, out
+    )
     return out, experiments
 
 

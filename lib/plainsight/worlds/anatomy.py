@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -260,18 +261,26 @@ def diaphragm(anatomy: Anatomy, side: str, outward: np.ndarray) -> np.ndarray:
 def lung_region(anatomy: Anatomy, side: str, p: np.ndarray, q: np.ndarray, edge: float = 0.012) -> np.ndarray:
     """One lung at patient coordinates: 1 inside, 0 outside, changing over ``edge`` at its border."""
     outward = across(side, p)
-    region = step(lateral_edge(anatomy, q) - outward, edge)
-    region *= step(outward - medial_edge(anatomy, side, q), 2 * edge)
-    region *= step(diaphragm(anatomy, side, outward) - q, 0.8 * edge)
-    region *= step(q - np.float32(anatomy.apex), 0.03)
-    return region
+    return _region(anatomy, side, outward, q, lateral_edge(anatomy, q) - outward, edge)
 
 
 def lung_depth(anatomy: Anatomy, side: str, p: np.ndarray, q: np.ndarray) -> np.ndarray:
     """Depth of one lung at patient coordinates, [0, 1]: the chest is a barrel, deepest in the middle."""
-    wall = lateral_edge(anatomy, q) - across(side, p)
+    outward = across(side, p)
+    wall = lateral_edge(anatomy, q) - outward
     barrel = np.sqrt(np.clip(wall * np.float32(1 / 0.13) + np.float32(0.30), 0.1, 1))
-    return lung_region(anatomy, side, p, q) * barrel
+    return _region(anatomy, side, outward, q, wall, 0.012) * barrel
+
+
+def _region(
+    anatomy: Anatomy, side: str, outward: np.ndarray, q: np.ndarray, wall: np.ndarray, edge: float
+) -> np.ndarray:
+    """``lung_region`` with the distance ``wall`` from the chest wall at hand."""
+    region = step(wall, edge)
+    region *= step(outward - medial_edge(anatomy, side, q), 2 * edge)
+    region *= step(diaphragm(anatomy, side, outward) - q, 0.8 * edge)
+    region *= step(q - np.float32(anatomy.apex), 0.03)
+    return region
 
 
 def heart_size(anatomy: Anatomy) -> tuple[float, float, float, float]:
@@ -410,32 +419,39 @@ def _bubble(draft: Layers, total: np.ndarray) -> None:
 
 def vessel_tree(anatomy: Anatomy, side: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Branching lines from the hilum outwards: points (N, 2) in patient coordinates, widths, spacings."""
-    rng = np.random.default_rng([anatomy.vessel_seed, SIDES.index(side)])
-    count, length = 9, 36
-    reach = (anatomy.half_width * 0.95, (anatomy.dome - anatomy.apex) * 0.52)
-    root = np.array([anatomy.mediastinum * 1.05, anatomy.apex + (anatomy.dome - anatomy.apex) * 0.52])
-    starts = root + rng.normal(size=(count, 2)) * (0.008, 0.025)
+    points, widths, strides = _unit_tree(anatomy.vessel_seed, side)
+    height = anatomy.dome - anatomy.apex
+    reach = np.array([anatomy.half_width * 0.95, height * 0.52])
+    placed = np.array([anatomy.mediastinum * 1.05, anatomy.apex + height * 0.52]) + points * reach
+    placed[:, 0] *= 1 if side == "left" else -1
+    return placed, widths, np.hypot(*(strides * reach).T)
+
+
+@lru_cache(maxsize=8)
+def _unit_tree(seed: int, side: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The tree in a lung of unit size: points (N, 2) from the hilum, widths (N,), steps along the branch (N, 2)."""
+    rng = np.random.default_rng([seed, SIDES.index(side)])
+    count = 9
+    starts = rng.normal(size=(count, 2)) * (0.023, 0.08)
     # Upwards, outwards and, most and widest, downwards.
     angles = np.sort(rng.uniform(-1.35, 1.4, count)) + 0.05
     widths = rng.uniform(0.8, 1.2, count) * np.where(angles > 0.3, 1.15, 0.85)
     batches = []
-    for generation in range(3):
+    for extent, length in ((0.85, 36), (0.55, 26), (0.35, 20)):
         bend = rng.normal(size=(len(starts), 1)) * 0.9 * np.linspace(0, 1, length)[None, :]
         direction = angles[:, None] + bend
-        stride = (np.cos(direction) * reach[0], np.sin(direction) * reach[1])
-        run = (0.85, 0.55, 0.35)[generation] * rng.uniform(0.7, 1.0, (len(starts), 1)) / length
-        line = starts[:, None, :] + np.cumsum(np.stack(stride, axis=-1) * run[..., None], axis=1)
+        run = extent * rng.uniform(0.7, 1.0, (len(starts), 1)) / length
+        strides = np.stack([np.cos(direction) * run, np.sin(direction) * run], axis=-1)
+        line = starts[:, None, :] + np.cumsum(strides, axis=1)
         taper = widths[:, None] * np.linspace(1, 0.35, length)[None, :]
-        gap = np.hypot(stride[0] * run, stride[1] * run)
-        batches.append((line.reshape(-1, 2), taper.ravel(), gap.ravel()))
+        batches.append((line.reshape(-1, 2), taper.ravel(), strides.reshape(-1, 2)))
         parent = np.repeat(np.arange(len(starts)), 2)
         fork = rng.integers(length // 4, length - 4, len(parent))
         starts = line[parent, fork]
         angles = direction[parent, fork] + rng.choice([-1, 1], len(parent)) * rng.uniform(0.3, 0.8, len(parent))
         widths = taper[parent, fork] * 0.75
-    points, taper, gap = (np.concatenate(part) for part in zip(*batches, strict=True))
-    points[:, 0] *= 1 if side == "left" else -1
-    return points, taper, gap
+    points, tapers, steps = (np.concatenate(part) for part in zip(*batches, strict=True))
+    return points, tapers, steps
 
 
 def _vessels(draft: Layers) -> np.ndarray:

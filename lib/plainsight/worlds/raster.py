@@ -55,16 +55,24 @@ def strokes(points: np.ndarray, heights: np.ndarray, sigma: float, spacing: np.n
     part = place - low
     mass = heights * spacing * (sigma * np.sqrt(2 * np.pi) * resolution**2)
     keep = ((low >= -1) & (low < resolution)).all(axis=1)
-    low, part, mass = low[keep] + 1, part[keep], mass[keep]
-    side = resolution + 2
-    first = low[:, 1] * side + low[:, 0]
+    image = np.zeros((resolution, resolution), dtype=np.float32)
+    if not keep.any():
+        return image
+    low, part, mass = low[keep], part[keep], mass[keep]
+    # Only the part of the image that the lines reach is blurred.
+    blur = np.sqrt(max((sigma * resolution) ** 2 - 1 / 6, 0.01))  # sharing among pixels blurs by 1/6 pixel squared
+    margin = int(3 * blur + 2)
+    first, last = low.min(axis=0) - margin, low.max(axis=0) + 2 + margin
+    columns, rows = last - first
+    corner = (low[:, 1] - first[1]) * columns + low[:, 0] - first[0]
     right, down = part[:, 0], part[:, 1]
-    index = np.concatenate([first, first + 1, first + side, first + side + 1])
+    index = np.concatenate([corner, corner + 1, corner + columns, corner + columns + 1])
     weight = np.concatenate([(1 - right) * (1 - down), right * (1 - down), (1 - right) * down, right * down])
-    image = np.bincount(index, weights=np.tile(mass, 4) * weight, minlength=side**2)
-    image = image.reshape(side, side)[1:-1, 1:-1].astype(np.float32)
-    # Sharing a point among four pixels blurs it already, by 1/6 pixel squared on average.
-    return gaussian_filter(image, np.sqrt(max((sigma * resolution) ** 2 - 1 / 6, 0.01)), mode="constant", truncate=3)
+    window = np.bincount(index, weights=np.tile(mass, 4) * weight, minlength=rows * columns)
+    window = gaussian_filter(window.reshape(rows, columns).astype(np.float32), blur, mode="constant", truncate=3)
+    (x0, y0), (x1, y1) = np.maximum(first, 0), np.minimum(last, resolution)
+    image[y0:y1, x0:x1] = window[y0 - first[1] : y1 - first[1], x0 - first[0] : x1 - first[0]]
+    return image
 
 
 def path(points: np.ndarray, spacing: float) -> np.ndarray:
