@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -68,3 +69,13 @@ def test_broken_files_are_named(tmp_path):
         results.read(tmp_path, [])
     (tmp_path / "scores" / "foundation" / "seed0" / ".boxes.1.partial.parquet").touch()
     assert results.found(tmp_path) == [run]
+
+
+def test_fresh_tables_come_before_committed_ones(tmp_path):
+    space = replace(open_workspace("toy", ROOT), root=tmp_path)
+    with pytest.raises(InputError, match=r"no tables in .*runs.*; make them with \./run_all\.sh --scale toy"):
+        results.paper_folder(space, "phantom", "tradeoff")
+    for folder in (tmp_path / "paper_tables/toy/phantom/tradeoff", tmp_path / "runs/toy/phantom/tradeoff"):
+        folder.mkdir(parents=True)
+        (folder / "claims.csv").touch()
+        assert results.paper_folder(space, "phantom", "tradeoff") == folder

@@ -124,3 +124,34 @@ def test_spread_is_a_difference_of_mean_absolute_deviations():
     assert effect.seed_effects == pytest.approx(expected)
     assert effect.interval.estimate == pytest.approx(np.mean(expected))
     assert effect.interval.low == pytest.approx(effect.interval.high)
+
+
+def test_examples_are_chosen_by_the_median_not_by_beauty():
+    rows = score_rows(0.6, 3, phrases=5)
+    several = ["e0000", "e0001", "e0002"]
+    chosen = tradeoff.choose_examples(rows, FINDINGS, several)
+    of = rows.set_index("example_id").loc[chosen]
+    assert of["finding"].to_list()[:4] == ["Cardiomegaly", "Edema", "Pleural Effusion", "Pneumothorax"]
+    for example, row in of.iloc[:4].iterrows():
+        assert row["cnr"] == rows.loc[rows["finding"] == row["finding"], "cnr"].median(), example
+    assert of["cnr"].iloc[4] == rows[rows["example_id"].isin(several)]["cnr"].median()
+    assert tradeoff.choose_examples(rows, FINDINGS, []) == chosen[:4]
+    assert tradeoff.choose_examples(rows.sample(frac=1, random_state=1), FINDINGS, several) == chosen
+
+
+def test_blind_maps_score_where_lesions_usually_lie():
+    examples = pd.DataFrame(
+        {
+            "example_id": ["a", "b", "c", "d"],
+            "patient": ["p", "q", "r", "s"],
+            "finding": ["Edema"] * 2 + ["Pneumonia"] * 2,
+            "boxes": [[[32.0, 32.0, 64.0, 64.0]]] * 2 + [[[0.0, 0.0, 32.0, 32.0]], [[96.0, 96.0, 32.0, 32.0]]],
+            "width": 128,
+            "height": 128,
+        }
+    )
+    rows = tradeoff.blind_rows(examples, 32).set_index(["variant", "example_id"])
+    assert rows.loc[("average_box", "a"), "auc"] == 1.0  # the other patient's box is the same
+    assert rows.loc[("average_box", "c"), "auc"] < 0.5  # the other patient's box lies elsewhere
+    assert rows.loc[("centred_gaussian", "a"), "auc"] > 0.9 > 0.2 > rows.loc[("centred_gaussian", "d"), "auc"]
+    assert (rows["area_fraction"] == [0.25, 0.25, 1 / 16, 1 / 16] * 2).all()

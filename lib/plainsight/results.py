@@ -1,4 +1,4 @@
-"""Score rows: ``runs/<scale>/<world>/scores/<variant>/seed<k>/<protocol>.parquet`` read into one frame."""
+"""Results: score rows (``runs/<scale>/<world>/scores/<variant>/seed<k>/<protocol>.parquet``) and folders of tables."""
 
 from __future__ import annotations
 
@@ -55,6 +55,17 @@ def read(folder: Path | str, wanted: Sequence[Run]) -> pd.DataFrame:
     if not wanted:
         raise InputError(f"{folder}: no score rows are asked for; name at least one run")
     return pd.concat([_read_one(Path(folder), run) for run in wanted], ignore_index=True)
+
+
+def paper_folder(workspace: Workspace, world: str, paper: str) -> Path:
+    """The tables of a paper: fresh ones in ``runs/``, else the committed ones; InputError where there are neither."""
+    places = (workspace.world(world) / paper, workspace.tables / workspace.scale.name / world / paper)
+    for folder in places:
+        if (folder / "claims.csv").is_file():
+            return folder
+    raise InputError(
+        f"no tables in {places[0]} or {places[1]}; make them with ./run_all.sh --scale {workspace.scale.name}"
+    )
 
 
 def _read_one(folder: Path, run: Run) -> pd.DataFrame:

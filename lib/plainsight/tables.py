@@ -102,7 +102,7 @@ def summarise(
 def _by_example(
     rows: pd.DataFrame, metrics: list[str], names: Mapping[str, object]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Scores (a row an example, columns metric and seed, noise seeds averaged), and the example's finding and patient."""
+    """Scores (a row an example, columns metric and seed, noise seeds averaged), and each example's own columns."""
     scores = rows.groupby(["example_id", "seed"])[metrics].mean().unstack("seed")
     seeds, repeats = rows["seed"].nunique(), rows.duplicated(["example_id", "seed", "noise_seed"])
     short = rows.groupby("example_id")["seed"].nunique() < seeds

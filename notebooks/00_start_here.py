@@ -1,0 +1,96 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Plainsight: does a diffusion model still know where its words are?
+#
+# A text-to-image model that was fine-tuned on chest X-rays paints convincing X-rays. Does it know *where* in them its
+# words are? One can ask it: put noise on a real image, let the model remove it while it reads a phrase, and watch which
+# places the words attend to. This compendium reruns papers that ask this question, table by table, and says claim by
+# claim whether each holds here.
+#
+# What you will learn on this page:
+# - the headline, as one figure and in words;
+# - how many of the papers' claims hold in this world, at this scale;
+# - where to read on.
+#
+# Everything here comes from files that `./run_all.sh` made. Nothing is trained, and nothing is downloaded.
+
+# %% tags=["parameters"]
+scale = "toy"
+world = "phantom"
+
+# %%
+import pandas as pd
+
+from plainsight import claims, figures, results, tables
+from plainsight.workspace import open_workspace
+
+space = open_workspace(scale)
+folder = results.paper_folder(space, world, "tradeoff")
+table = pd.read_csv(folder / "table_01.csv", keep_default_na=True)
+print(f"Read from {folder}: scale {scale}, world {world}.")
+
+# %% [markdown]
+# ## The headline
+#
+# *Trade-offs in Fine-tuned Diffusion Models Between Accuracy and Interpretability* (Dombrowski et al., AAAI 2024)
+# fine-tunes one model in two ways. If the text encoder learns along (Finetune_L), the images get better and the words
+# lose their places. If it stays frozen (Finetune_F), the words keep them. Table 1 of that paper as a figure: ours on the
+# left, the published values on the right. They come from other images and another model; the order is what to compare,
+# not the size.
+
+# %%
+title = f"Ours: {scale} scale, {world}"
+figures.scores_by_finding(table, "auc", title, "Published: MS-CXR, full size")
+
+# %% [markdown]
+# AUC-ROC is the chance that a pixel inside the radiologist's box gets more attention than one outside: 0.5 is knowing
+# nothing.
+
+# %%
+average = table[(table["finding"] == tables.WEIGHTED) & (table["metric"] == "auc")].set_index("variant")
+for variant in tables.VARIANTS:
+    cell = average.loc[variant]
+    print(
+        f"{tables.NAMES[variant]}: {cell['value']:.3f}, 95 % interval {cell['low']:.3f} to {cell['high']:.3f}", end=" "
+    )
+    print(f"({cell['n']:.0f} phrases of {cell['patients']:.0f} patients, {cell['seeds']:.0f} training seed(s))")
+
+# %% [markdown]
+# ## What holds
+#
+# Every sentence of the papers that states a result is judged by one rule. It *holds* when each training seed has the
+# claimed sign and the 95 % interval over patients excludes 0; it *fails* when both say the opposite; all else is
+# *inconclusive*. No verdict is written by hand, and what fails at this scale is reported as failing at this scale.
+
+# %%
+ledger = claims.read(folder / "claims.csv")
+counts = ledger["verdict"].value_counts()
+print(f"{len(ledger)} claims:", ", ".join(f"{counts.get(verdict, 0)} {verdict}" for verdict in claims.VERDICTS))
+averages = ledger[ledger["place"] == "Table 1, Average"]
+for row in averages.to_dict("records"):
+    print(f"- {row['statement']} ({row['statistic']}): {row['verdict']}, {row['effect']:+.3f}")
+
+# %% [markdown]
+# ## Where to read on
+#
+# | notebook | what it shows |
+# |---|---|
+# | `steps/prepare`, `autoencoder`, `text_encoder`, `foundation` | the world, and the model before fine-tuning |
+# | `steps/train`, `steps/ground` | one fine-tuning; asking one model where its words are |
+# | `tradeoff/2_localization` | Tables 1 and 12 and Figure 2 with all that belongs to them: curves, texts, claims |
+#
+# Notebooks are text (`.py`, percent format): open them in JupyterLab with "Open With > Notebook". Executed copies lie
+# below `runs/`, tables and figures in `paper_tables/`, beside the numbers of the papers in `paper_tables/published/`.
+#
+# ## What toy scale changes
+#
+# The toy models are made and trained here, in minutes, on phantoms: drawn X-rays with exact lesion masks and real
+# sentences. They are evidence about recipes and texts, not about patients, and their numbers are never to be read as
+# those of a full-size model. Real radiographs are the world `nih`; there the models are carried over from the phantoms.
