@@ -19,14 +19,13 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code: 0, or 2 with one line on stderr where the input is wrong."""
+    """Run the command line; returns its exit code, which is 2 with one line on stderr where the input is wrong."""
     options = _parser().parse_args(arguments)
     try:
-        options.run(options)
+        return options.run(options) or 0
     except InputError as error:
         print(f"plainsight {options.command}: {error}", file=sys.stderr)
         return 2
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -34,9 +33,37 @@ def _parser() -> argparse.ArgumentParser:
         prog="plainsight", description="Does a text-to-image diffusion model know where its words are?"
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (_add_ground,):
+    for add in (_add_ground, _add_compare):
         add(commands)
     return parser
+
+
+def _add_compare(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser(
+        "compare",
+        help="compare fresh tables in runs/ with the committed ones",
+        description="Compare the tables of a scale in runs/ with those in paper_tables/: they are reproduced when "
+        "every verdict is the same and every number differs by no more than its spread over training seeds. "
+        "Exit code 0: reproduced; 1: not.",
+    )
+    parser.add_argument("--scale", default="toy", help="default: toy")
+    parser.set_defaults(run=compare)
+
+
+def compare(options: argparse.Namespace) -> int:
+    """Compare every committed folder of a scale that was made afresh; 1 if one is not reproduced, else 0."""
+    from plainsight import publish
+    from plainsight.workspace import open_workspace
+
+    space = open_workspace(options.scale)
+    committed = sorted(path for path in (space.tables / options.scale).glob("*/*") if path.is_dir())
+    pairs = [(path, space.runs / path.parent.name / path.name) for path in committed]
+    made = [(path, fresh) for path, fresh in pairs if fresh.is_dir()]
+    if not made:
+        raise InputError(f"nothing to compare at scale {options.scale}: run ./run_all.sh --scale {options.scale} first")
+    found = [(path, publish.compare(fresh, path)) for path, fresh in made]
+    print("\n".join(publish.report(differences, str(path)) for path, differences in found))
+    return int(any(differences for _, differences in found))
 
 
 def _add_ground(commands: argparse._SubParsersAction) -> None:

@@ -1,0 +1,127 @@
+"""Comparing fresh with committed tables, and publishing whole, aggregated results only."""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+import pytest
+
+from plainsight import claims, cli, publish
+from plainsight.errors import InputError
+
+
+def table(value=0.80, std=0.02, **more):
+    cells = {"finding": "Edema", "variant": "finetune_f", "metric": "auc", "value": value, "std": std}
+    return pd.DataFrame([{**cells, "low": 0.7, "high": 0.9, **more}])
+
+
+def ledger(verdict="holds", name="f-over-l"):
+    words = dict.fromkeys(("paper", "place", "statement", "statistic", "notebook"), "a")
+    numbers = {"published": 0.1, "effect": 0.2, "low": 0.1, "high": 0.3, "seeds": 3, "seeds_agreeing": 3}
+    return claims.ledger([{"id": name, "scale": "toy", "world": "phantom", "verdict": verdict, **words, **numbers}])
+
+
+def folder(path, frame=None, claimed=None):
+    path.mkdir(parents=True)
+    (table() if frame is None else frame).to_csv(path / "table_01.csv", index=False)
+    claims.write(ledger() if claimed is None else claimed, path / "claims.csv")
+    return path
+
+
+@pytest.mark.parametrize(("value", "differs"), [(0.80, False), (0.819, False), (0.781, False), (0.821, True)])
+def test_a_number_may_move_within_the_spread_over_seeds(tmp_path, value, differs):
+    found = publish.compare(folder(tmp_path / "a", table(value)), folder(tmp_path / "b"))
+    assert [(d.what, d.tolerance) for d in found] == ([("Edema finetune_f auc", 0.02)] if differs else [])
+
+
+def test_the_larger_of_both_spreads_counts_and_with_one_seed_half_the_interval(tmp_path):
+    fresh, committed = table(0.85, std=0.06), table(0.80, std=0.02)
+    assert not publish.compare(folder(tmp_path / "a", fresh), folder(tmp_path / "b", committed))
+    fresh, committed = table(0.89, std=None), table(0.80, std=None)
+    assert not publish.compare(folder(tmp_path / "c", fresh), folder(tmp_path / "d", committed))
+    assert publish.compare(folder(tmp_path / "e", table(0.91, std=None)), folder(tmp_path / "f", committed))
+
+
+def test_a_value_that_vanishes_and_rows_on_one_side_only_differ(tmp_path):
+    committed = folder(tmp_path / "committed")
+    assert publish.compare(folder(tmp_path / "a", table(float("nan"))), committed)[0].fresh == "nan"
+    extra = pd.concat([table(), table(finding="Pneumonia")])
+    found = publish.compare(folder(tmp_path / "b", extra), committed)
+    assert [(d.what, d.committed, d.fresh) for d in found] == [("Pneumonia finetune_f auc", "absent", "there")]
+
+
+def test_a_changed_missing_or_new_verdict_differs(tmp_path):
+    committed = folder(tmp_path / "b")
+    found = publish.compare(folder(tmp_path / "a", claimed=ledger("inconclusive")), committed)
+    assert [str(d) for d in found] == ["claims.csv: claim f-over-l: holds committed, inconclusive now"]
+    found = publish.compare(folder(tmp_path / "c", claimed=ledger(name="other")), committed)
+    assert {(d.what, d.committed, d.fresh) for d in found} == {
+        ("claim f-over-l", "holds", "absent"),
+        ("claim other", "absent", "holds"),
+    }
+
+
+def test_a_missing_file_differs_and_an_empty_folder_is_named(tmp_path):
+    fresh, committed = folder(tmp_path / "a"), folder(tmp_path / "b")
+    (fresh / "claims.csv").unlink()
+    assert [d.file for d in publish.compare(fresh, committed)] == ["claims.csv"]
+    with pytest.raises(InputError, match="no tables"):
+        publish.compare(fresh, tmp_path)
+
+
+def test_publishing_replaces_the_whole_folder(tmp_path):
+    fresh, committed = folder(tmp_path / "a"), tmp_path / "paper_tables" / "b"
+    assert publish.publish(fresh, committed) == ["claims.csv", "table_01.csv"]
+    (fresh / "claims.csv").unlink()
+    (fresh / "published.json").write_text("{}")
+    publish.publish(fresh, committed)
+    assert [path.name for path in committed.iterdir()] == ["table_01.csv"]
+    assert [path.name for path in committed.parent.iterdir()] == ["b"]
+
+
+@pytest.mark.parametrize("column", ["phrase", "text", "patient", "report", "image_id", "example_id", "source"])
+def test_columns_that_could_carry_text_or_identifiers_are_refused_and_nothing_is_copied(tmp_path, column):
+    fresh = folder(tmp_path / "a", table(**{column: 7}))
+    with pytest.raises(InputError, match=f"table_01.csv.*{column}"):
+        publish.publish(fresh, tmp_path / "b")
+    assert not (tmp_path / "b").exists()
+
+
+def test_other_kinds_of_files_large_ones_and_nothing_are_refused(tmp_path):
+    fresh = folder(tmp_path / "a")
+    (fresh / "scores.parquet").write_bytes(b"")
+    with pytest.raises(InputError, match=r"scores.parquet: not among"):
+        publish.publish(fresh, tmp_path / "b")
+    (fresh / "scores.parquet").unlink()
+    (fresh / "figure_02.png").write_bytes(b"0" * (publish.MAX_BYTES + 1))
+    with pytest.raises(InputError, match="no published file may be larger"):
+        publish.publish(fresh, tmp_path / "b")
+    with pytest.raises(InputError, match="nothing to publish"):
+        publish.publish(tmp_path / "none", tmp_path / "b")
+
+
+def test_the_command_publishes_into_the_checkout_and_never_smoke(tmp_path, monkeypatch, capsys):
+    repository = tmp_path / "checkout"
+    source = publish.open_workspace("toy").root.resolve()
+    (repository / "workflow").mkdir(parents=True)
+    (repository / "workflow" / "scales").symlink_to(source / "workflow" / "scales")
+    (repository / "workflow" / "experiments.yaml").symlink_to(source / "workflow" / "experiments.yaml")
+    monkeypatch.chdir(repository)
+    fresh = folder(repository / "runs" / "toy" / "phantom" / "tradeoff")
+    assert publish.main(["toy", "phantom", "tradeoff"]) == 0
+    claims.write(ledger("fails"), fresh / "claims.csv")
+    assert publish.main(["toy", "phantom", "tradeoff"]) == 0
+    assert "claim f-over-l: holds committed, fails now" in capsys.readouterr().out
+    committed = repository / "paper_tables" / "toy" / "phantom" / "tradeoff"
+    assert sorted(path.name for path in committed.iterdir()) == ["claims.csv", "table_01.csv"]
+    assert len(json.loads((fresh / "published.json").read_text())["differences"]) == 1
+    assert cli.main(["compare"]) == 0
+    assert "paper_tables/toy/phantom/tradeoff: reproduced" in capsys.readouterr().out
+    claims.write(ledger("holds"), fresh / "claims.csv")
+    assert cli.main(["compare"]) == 1
+    assert cli.main(["compare", "--scale", "smoke"]) == 2
+    assert "run ./run_all.sh --scale smoke first" in capsys.readouterr().err
+    assert publish.main(["smoke", "phantom", "tradeoff"]) == 2
+    assert "not published" in capsys.readouterr().err
+    assert not (repository / "paper_tables" / "smoke").exists()
