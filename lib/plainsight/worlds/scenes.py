@@ -46,7 +46,7 @@ COLOURS = {
     "black": (0.08, 0.08, 0.09),
 }
 TEXTURES = ("plain", "striped", "spotted")
-SMALL, BIG = 0.25, 0.38
+SMALL, BIG = 0.36, 0.48
 """An object whose side, as a fraction of the image, is below / above these may be called small / big."""
 
 
@@ -106,15 +106,19 @@ def build(size: WorldSize, scale: Scale, experiments: Experiments, out: Path, da
 
 
 def lay_out(rng: np.random.Generator) -> Layout:
-    """A scene of one to four objects of different kinds, now and then one in front of another."""
+    """A scene of one to three objects of different kinds, now and then one in front of another.
+
+    Objects are prominent, a third to two thirds of the image's side, as they are in the captioned photographs that seed
+    000 keeps for its MS-COCO experiment.
+    """
     backdrop = _backdrop(rng)
-    count = int(rng.choice(4, p=(0.2, 0.35, 0.3, 0.15))) + 1
-    largest = (0.5, 0.48, 0.4, 0.34)[count - 1]
+    count = int(rng.choice(3, p=(0.3, 0.45, 0.25))) + 1
+    largest = (0.66, 0.56, 0.46)[count - 1]
     colours = [name for name, rgb in COLOURS.items() if _stands_out(rgb, backdrop)]
     things: list[Thing] = []
     for kind in rng.choice(KINDS, count, replace=False).tolist():
         for _ in range(40):
-            side = rng.uniform(0.18, largest)
+            side = rng.uniform(0.3, largest)
             x, y = rng.uniform(side / 2, 1 - side / 2, 2)
             share = max((_overlap(x, y, side, t) for t in things), default=0.0)
             if share < 0.02 or 0.15 < share < 0.35:
