@@ -111,7 +111,7 @@ def test_layouts_keep_their_promises():
         counts.add(len(layout.things))
         assert len({t.kind for t in layout.things}) == len(layout.things)
         for t in layout.things:
-            assert 0.18 <= t.side <= 0.5 and t.side / 2 <= min(t.x, t.y) and max(t.x, t.y) <= 1 - t.side / 2
+            assert 0.3 <= t.side <= 0.66 and t.side / 2 <= min(t.x, t.y) and max(t.x, t.y) <= 1 - t.side / 2
         for thing, mask in scenes.render(layout, 64).masks.items():
             alone = scenes.render(scene(next(t for t in layout.things if t.kind == thing)), 64).masks[thing]
             assert mask.sum() >= 0.5 * alone.sum() > 0, "no object is more than half hidden"
