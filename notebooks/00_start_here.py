@@ -41,13 +41,13 @@ print(f"Read from {folder}: scale {scale}, world {world}.")
 #
 # *Trade-offs in Fine-tuned Diffusion Models Between Accuracy and Interpretability* (Dombrowski et al., AAAI 2024)
 # fine-tunes one model in two ways. If the text encoder learns along (Finetune_L), the images get better and the words
-# lose their places. If it stays frozen (Finetune_F), the words keep them. Table 1 of that paper as a figure: ours on the
-# left, the published values on the right. They come from other images and another model; the order is what to compare,
-# not the size.
+# lose their places. If it stays frozen (Finetune_F), the words keep them. Table 1 of that paper as a figure: ours on
+# the left, the published values on the right. They come from other images and another model; the order is what to
+# compare, not the size.
 
 # %%
 title = f"Ours: {scale} scale, {world}"
-figures.scores_by_finding(table, "auc", title, "Published: MS-CXR, full size")
+figure = figures.scores_by_finding(table, "auc", title, "Published: MS-CXR, full size")
 
 # %% [markdown]
 # AUC-ROC is the chance that a pixel inside the radiologist's box gets more attention than one outside: 0.5 is knowing

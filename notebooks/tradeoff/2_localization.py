@@ -116,7 +116,7 @@ Markdown(text_01)
 
 # %%
 title = f"Ours: {scale} scale, {world}"
-figures.scores_by_finding(table_01, "auc", title, "Published: MS-CXR, full size")
+figure = figures.scores_by_finding(table_01, "auc", title, "Published: MS-CXR, full size")
 
 
 # %% [markdown]
