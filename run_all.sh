@@ -78,7 +78,7 @@ else
     if [ -n "$only" ]; then
         known=$(tr ':,[]' '\n\n\n\n' <workflow/notebooks.yaml | sed -n 's/^ *\([a-z_]*\/[a-z0-9_]*\)$/\1/p
             s/^ *\([a-z0-9_]*\)\.[a-z]*$/\1/p')
-        known=$(for name in $known; do echo "$name"; case $name in (*/*) echo "${name%/*}"; echo "${name#*/}" ;; esac; done)
+        known=$(for name in 00_start_here $known; do echo "$name"; case $name in (*/*) echo "${name%/*}"; echo "${name#*/}" ;; esac; done)
         echo "$known" | grep -qxF -e "$only" || fail "unknown target '$only'; known: $(echo "$known" | sort -u | tr '\n' ' ')"
     fi
 fi

@@ -1,0 +1,51 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # A first look: F against L
+#
+# The first fine-tuned pair of models is enough for a first picture of the trade-off paper's question, and this page is
+# made as soon as they exist: one model whose text encoder stayed frozen (Finetune_F), one whose text encoder learned
+# along (Finetune_L), and the foundation they both started from.
+#
+# One pair says nothing about ways of training: another seed may turn it round. The tables, the claims and their
+# verdicts need all seeds and stand in `2_localization`.
+
+# %% tags=["parameters"]
+scale = "toy"
+world = "phantom"
+
+# %%
+from plainsight import figures, published, results, tables, worlds
+from plainsight.workspace import open_workspace
+
+space = open_workspace(scale)
+folder = space.world(world)
+findings = [name for name in worlds.findings(world) if name != "No Finding"]
+rows = results.read(folder, [results.Run(variant, 0, "boxes") for variant in tables.VARIANTS])
+table = tables.table_01(rows, findings, space.scale.bootstrap_resamples)
+table = tables.beside(table, published.read(space.tables, "tradeoff", 1), tables.same_names(findings))
+
+# %% [markdown]
+# ## Does the attention lie where the finding is?
+#
+# AUC-ROC is the chance that a pixel inside the box gets more attention than one outside: 0.5 is knowing nothing, less
+# is looking away. On the right are the paper's values, from real radiographs and a model of full size: compare the
+# order, not the sizes.
+
+# %%
+title = f"Ours: {scale} scale, {world}, seed 0"
+figure = figures.scores_by_finding(table, "auc", title, "Published: MS-CXR, full size")
+figures.save(figure, folder / "tradeoff" / "figure_first_look")
+figure
+
+# %%
+whole = table[(table["finding"] == tables.WEIGHTED) & (table["metric"] == "auc")].set_index("variant")
+for variant in tables.VARIANTS:
+    cell = whole.loc[variant]
+    print(f"{tables.NAMES[variant]}: {cell['value']:.3f}, 95 % interval {cell['low']:.3f} to {cell['high']:.3f}")
