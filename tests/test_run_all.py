@@ -1,0 +1,196 @@
+"""run_all.sh: wrong options end in one line before anything starts, the environment is made once, one run at a time."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+PYTHON = """#!/bin/sh
+# Stands in for Python: notes how it is called, makes a folder where a virtual environment is asked for.
+echo "$0 $*" >>"$CALLS"
+case "$*" in
+    *"import plainsight"*) exit 1 ;;
+    *"-m venv"*) mkdir -p .venv/bin && cp "$0" .venv/bin/python ;;
+esac
+"""
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """The script and what it reads, without the library: nothing heavy can start."""
+    folder = tmp_path / "checkout"
+    folder.mkdir()
+    for name in ("run_all.sh", "requirements.lock", "pyproject.toml"):
+        shutil.copy(ROOT / name, folder)
+    shutil.copytree(ROOT / "workflow", folder / "workflow")
+    (tmp_path / "bin").mkdir()
+    for name in ("python3.11", "python3.12", "python3.13", "python3", "python"):
+        (tmp_path / "bin" / name).write_text(PYTHON)
+        (tmp_path / "bin" / name).chmod(0o755)
+    return folder
+
+
+def run(checkout, *arguments, **environment):
+    given = {"PATH": f"{checkout.parent / 'bin'}:{os.environ['PATH']}", "CALLS": str(checkout.parent / "calls")}
+    return subprocess.run(
+        ["bash", str(checkout / "run_all.sh"), *arguments], env={**given, **environment}, capture_output=True, text=True
+    )
+
+
+def calls(checkout):
+    path = checkout.parent / "calls"
+    return path.read_text().splitlines() if path.exists() else []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--sclae", "toy"], "unknown option '--sclae'"),
+        (["smoke"], "unknown option 'smoke'"),
+        (["--scale"], "option --scale needs a value"),
+        (["--scale", "huge"], "unknown scale 'huge'; known: smoke toy"),
+        (["--world", "mars"], "unknown world 'mars' at scale toy; known: phantom scenes nih"),
+        (["--world", "nih"], "world 'nih' needs real images: give --data DIR"),
+        (["--data", "/no/such/folder"], "--data '/no/such/folder': no such folder"),
+        (["--only", "table_99"], "unknown target 'table_99'; known:"),
+        (["--only", "makes"], "unknown target 'makes'; known:"),
+        (["--jobs", "0"], "--jobs '0' is not a number of jobs"),
+        (["--jobs", "two"], "--jobs 'two' is not a number of jobs"),
+        (["--profile", "cloud"], "unknown profile 'cloud'; known: local slurm"),
+    ],
+)
+def test_a_wrong_option_is_one_line_and_nothing_is_started(checkout, arguments, message):
+    result = run(checkout, *arguments)
+    assert result.returncode == 2 and result.stdout == ""
+    assert len(result.stderr.splitlines()) == 1 and message in result.stderr
+    assert not calls(checkout) and not (checkout / ".venv").exists() and not (checkout / "runs").exists()
+
+
+def test_help_names_every_option_and_starts_nothing(checkout):
+    result = run(checkout, "--help")
+    assert result.returncode == 0 and not calls(checkout)
+    for option in ("--scale", "--world", "--data", "--only", "--jobs", "--profile", "--dry-run", "--help", "test"):
+        assert option in result.stdout
+
+
+@pytest.mark.parametrize("only", ["tradeoff", "2_localization", "tradeoff/2_localization", "table_01", "00_start_here"])
+def test_known_targets_pass(checkout, only):
+    assert "unknown target" not in run(checkout, "--only", only, "--dry-run").stderr
+
+
+def test_the_environment_is_made_once_and_again_when_the_lock_changes(checkout):
+    assert run(checkout, "test", "-k", "nothing").returncode == 0
+    made = "\n".join(calls(checkout))
+    assert "-m venv .venv" in made and "-r requirements.lock" in made and "--no-deps" in made
+    assert calls(checkout)[-1].endswith(".venv/bin/python -m pytest -q -k nothing")
+    (checkout.parent / "calls").unlink()
+    assert run(checkout, "test").returncode == 0
+    assert [line.split(" ", 1)[1] for line in calls(checkout)] == ["-m pytest -q"]
+    with (checkout / "requirements.lock").open("a") as file:
+        file.write("# changed\n")
+    run(checkout, "test")
+    assert any("-r requirements.lock" in line for line in calls(checkout))
+
+
+def test_an_interrupted_installation_is_not_taken_for_a_finished_one(checkout):
+    broken = PYTHON.replace("esac", '    *"--no-deps"*) exit 1 ;;\nesac')
+    for path in (checkout.parent / "bin").iterdir():
+        path.write_text(broken)
+    assert run(checkout, "test").returncode != 0
+    assert not any("-m pytest" in line for line in calls(checkout))
+    shutil.copy(checkout.parent / "bin" / "python3", checkout / ".venv" / "bin" / "python")
+    assert run(checkout, "test").returncode != 0
+
+
+@pytest.mark.parametrize(
+    ("environment", "used"),
+    [
+        ({"VIRTUAL_ENV": "ENV"}, True),
+        ({"CONDA_PREFIX": "ENV", "CONDA_DEFAULT_ENV": "plainsight"}, True),
+        ({"CONDA_PREFIX": "ENV", "CONDA_DEFAULT_ENV": "base"}, False),
+    ],
+)
+def test_an_active_environment_with_the_package_is_used_but_never_base(checkout, environment, used):
+    active = checkout.parent / "active"
+    (active / "bin").mkdir(parents=True)
+    (active / "bin" / "python").write_text(PYTHON.replace("exit 1", "exit 0"))
+    (active / "bin" / "python").chmod(0o755)
+    environment = {key: value.replace("ENV", str(active)) for key, value in environment.items()}
+    assert run(checkout, "test", **environment).returncode == 0
+    assert (checkout / ".venv").exists() != used
+    assert calls(checkout)[-1].startswith(f"{active if used else checkout / '.venv'}/bin/python")
+
+
+def test_a_python_that_is_too_old_is_named_in_one_line(checkout):
+    for path in (checkout.parent / "bin").iterdir():
+        path.write_text("#!/bin/sh\nexit 1\n")
+    result = run(checkout, "test")
+    assert result.returncode == 2 and "needs Python 3.11 or newer" in result.stderr
+
+
+def test_a_second_run_is_refused_while_the_first_lives(checkout):
+    (checkout / "runs").mkdir()
+    other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", "snakemake"])
+    try:
+        (checkout / "runs" / ".running").write_text(f"{other.pid}\n")
+        result = run(checkout)
+        assert result.returncode == 2
+        assert f"another run is under way (process {other.pid})" in result.stderr.splitlines()[-1]
+    finally:
+        other.kill()
+        other.wait()
+    result = run(checkout)
+    assert result.returncode == 0, result.stderr
+    assert (checkout / "runs" / ".running").read_text() != f"{other.pid}\n"
+
+
+def test_what_a_killed_run_left_is_unlocked(checkout):
+    locks = checkout / ".snakemake" / "locks"
+    locks.mkdir(parents=True)
+    run(checkout)
+    assert not any("--unlock" in line for line in calls(checkout))
+    (locks / "0.input.lock").write_text("")
+    run(checkout)
+    unlocking = [line for line in calls(checkout) if "--unlock" in line]
+    assert len(unlocking) == 1 and "--config scale=toy" in unlocking[0]
+
+
+def test_the_plan_sums_what_was_measured_over_what_is_to_be_made(checkout):
+    stats = "Job stats:\njob count\n--- ---\nprepare 2\ntrain 3\nnew 1\nall 1\ntotal 7\n"
+    (checkout / "workflow" / "durations.csv").write_text(
+        "scale,rule,seconds\ntoy,prepare,60\ntoy,train,600\nsmoke,new,9\n"
+    )
+    for path in (checkout.parent / "bin").iterdir():
+        path.write_text(PYTHON.replace("esac", f'    *--dry-run*) printf "{stats}\\n{stats}" ;;\nesac'))
+    lines = run(checkout, "--dry-run").stdout.splitlines()
+    assert "To be made at scale toy, 6 steps, 2 side by side:" in lines
+    assert [line.split() for line in lines if " x " in line] == [
+        ["2", "x", "prepare"],
+        ["3", "x", "train"],
+        ["1", "x", "new"],
+    ]
+    assert "No time was measured yet for: new." in lines
+    assert lines[-1] == "Measured on 2 CPU cores, this takes about 17 minutes."
+    assert not (checkout / "runs" / ".running").exists()
+
+
+def test_a_syntax_that_bash_3_2_knows():
+    """macOS has bash 3.2: no associative arrays, no ${x^^}, no mapfile, no &>>, no unbalanced ) in a substitution."""
+    text = (ROOT / "run_all.sh").read_text()
+    for newer in ("declare -A", "mapfile", "readarray", "&>>", "|&", "^^}", ",,}", "local -n"):
+        assert newer not in text
+    for script in ("run_all.sh", ".ci/run"):
+        assert os.access(ROOT / script, os.X_OK)
+        assert subprocess.run(["bash", "-n", str(ROOT / script)]).returncode == 0
+
+
+def test_ci_runs_what_the_readme_says():
+    assert "./run_all.sh test" in (ROOT / ".ci" / "run").read_text()
+    assert "./run_all.sh test" in (ROOT / "README.md").read_text()
