@@ -180,8 +180,8 @@ print(
 )
 print(f"by finding to between {width.min():.3f} ({width.idxmin()}) and {width.max():.3f} ({width.idxmax()}).")
 if carried:
-    print(f"What lies closer than that these {whole['n']} phrases cannot tell apart. And the models never saw such images")
-    print("in training: a low score says as much about the step from one world to the other as about the text encoder.")
+    print(f"These {whole['n']} phrases cannot tell apart what lies closer. The models never saw such images")
+    print("in training: a low score says as much about the step from world to world as about the text encoder.")
 
 # %% [markdown]
 # ## Does the number of steps decide it?
