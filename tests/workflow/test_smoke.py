@@ -1,0 +1,124 @@
+"""The whole graph at scale smoke, once; then a part of it again, killed in the middle and resumed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import psutil
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 3600
+"""Seconds after which a run counts as hanging; it takes minutes on two idle cores."""
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory):
+    """A copy of the checkout without results, as a fresh clone is."""
+    folder = tmp_path_factory.mktemp("clone")
+    for name in ("lib", "notebooks", "workflow"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    shutil.copytree(ROOT / "paper_tables" / "published", folder / "paper_tables" / "published")
+    for name in ("run_all.sh", "requirements.lock", "pyproject.toml"):
+        shutil.copy(ROOT / name, folder)
+    return folder
+
+
+def command(checkout, *arguments):
+    """How run_all.sh is started in the environment that the tests run in."""
+    environment = {**os.environ, "VIRTUAL_ENV": sys.prefix, "PYTHONPATH": str(checkout / "lib")}
+    call = [str(checkout / "run_all.sh"), "--scale", "smoke", *arguments]
+    return {"args": call, "env": environment, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+
+
+@pytest.fixture(scope="module")
+def whole(checkout):
+    """The output of a run from nothing to the last notebook."""
+    result = subprocess.run(**command(checkout), timeout=PATIENCE)
+    assert result.returncode == 0, result.stdout[-5000:]
+    return result.stdout
+
+
+def results(checkout):
+    """Every CSV that the run made, by path: tables, claims, loss curves."""
+    folder = checkout / "runs" / "smoke"
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*.csv"))}
+
+
+def test_the_whole_graph_makes_what_it_names(checkout, whole):
+    assert whole.startswith("To be made at scale smoke")
+    entries = yaml.safe_load((checkout / "workflow" / "notebooks.yaml").read_text())
+    folder = checkout / "runs" / "smoke" / "phantom"
+    for name, entry in entries.items():
+        for made in entry["trained"]["makes"]:
+            assert (folder / Path(name).parent / made).stat().st_size > 0
+        executed = nbformat.read(folder / "notebooks" / f"{name}.ipynb", 4)
+        assert all(cell.execution_count for cell in executed.cells if cell.cell_type == "code")
+    assert (checkout / "runs" / "smoke" / "scenes" / "scores" / "foundation" / "seed0" / "boxes.parquet").exists()
+    assert not list((checkout / "runs").rglob("*.partial*"))
+
+
+def test_the_first_look_comes_before_the_other_trainings(checkout, whole):
+    lines = [line for line in whole.splitlines() if line.startswith("started")]
+    order = [
+        next(i for i, line in enumerate(lines) if name in line) for name in ("1_first_look", "train/finetune_l_labels")
+    ]
+    assert order == sorted(order)
+
+
+def test_nothing_of_smoke_is_published(checkout, whole):
+    assert sorted(path.name for path in (checkout / "paper_tables").iterdir()) == ["published"]
+
+
+def test_a_second_run_has_nothing_to_do(checkout, whole):
+    result = subprocess.run(**command(checkout, "--dry-run"), timeout=PATIENCE)
+    assert "Nothing is left to be made at scale smoke." in result.stdout, result.stdout
+
+
+def test_killed_in_the_middle_and_run_again_the_tables_are_the_same(checkout, whole):
+    before = results(checkout)
+    phantom = checkout / "runs" / "smoke" / "phantom"
+    kept = {path: path.stat().st_mtime_ns for path in phantom.glob("models/finetune_f*/seed0/run.json")}
+    for part in ("models/finetune_l", "scores/finetune_l", "tradeoff"):
+        shutil.rmtree(phantom / part)
+
+    process = subprocess.Popen(**command(checkout))
+    running = checkout / "runs" / ".running"
+    assert _until(lambda: running.read_text() == f"{process.pid}\n", process)
+    second = subprocess.run(**command(checkout), timeout=PATIENCE)
+    assert second.returncode == 2 and f"another run is under way (process {process.pid})" in second.stdout
+    checkpoint = checkout / "runs" / "smoke" / "checkpoints" / "phantom-finetune_l-seed0.pt"
+    assert _until(checkpoint.exists, process)
+    tree = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+    for member in tree:
+        member.kill()
+    psutil.wait_procs(tree, timeout=30)
+    process.communicate()
+
+    assert checkpoint.exists() and not (phantom / "models" / "finetune_l" / "seed0" / "run.json").exists()
+    assert list((checkout / ".snakemake" / "locks").iterdir())
+    assert not (phantom / "tradeoff" / "claims.csv").exists()
+    result = subprocess.run(**command(checkout), timeout=PATIENCE)
+    assert result.returncode == 0, result.stdout[-5000:]
+    after = results(checkout)
+    assert after.keys() == before.keys() and len(after) > 3
+    assert [name for name in before if after[name] != before[name]] == []
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept and kept
+    assert not checkpoint.exists()
+
+
+def _until(condition, process):
+    """Wait until ``condition`` holds; False when ``process`` ends, or patience does, before that."""
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        if process.poll() is not None or time.monotonic() > end:
+            return False
+        time.sleep(0.01)
+    return True
