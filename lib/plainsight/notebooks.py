@@ -185,6 +185,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("output", type=Path)
     parser.add_argument("-p", dest="parameters", nargs=2, action="append", default=[], metavar=("KEY", "VALUE"))
     options = parser.parse_args(arguments)
+    # jsonschema would spend 2 s of every notebook on compiling the grammar of addresses that no notebook holds.
+    sys.modules.setdefault("rfc3987_syntax", None)
     if watched := os.environ.get(WATCHED):
         stop_with(int(watched))
     start = time.monotonic()
