@@ -176,6 +176,16 @@ def test_every_split_has_wordings_of_every_finding():
     assert 1_100 < table["corpus"].sum() < 1_300
 
 
+@pytest.mark.parametrize("finding", LESIONS)
+def test_all_findings_at_once_can_be_written(finding):
+    """However much is drawn, each split has a sentence that denies none of it."""
+    everything = tuple(Fact(name) for name in LESIONS)
+    for split in SPLITS:
+        text = rewrite(everything, "", PLAIN, split, np.random.default_rng(0))
+        check(text, everything, labels=True)
+        assert compose(TextShares(source="reports"), split, np.random.default_rng(LESIONS.index(finding))).text
+
+
 def test_no_wording_is_in_two_splits():
     wordings = {split: set() for split in SPLITS}
     for split, finding in product(SPLITS, LESIONS):

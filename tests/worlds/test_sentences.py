@@ -118,6 +118,7 @@ def test_only_the_doubtful_part_is_doubtful():
         "Small left pleural effusion without significant interval change.",
         "Slight decrease in small left pleural effusion",
         "Small left pleural effusion, unchanged from prior.",
+        "Small left pleural effusion, slightly smaller.",
     ],
 )
 def test_words_of_change_neither_negate_nor_measure(text):
@@ -172,6 +173,7 @@ def test_what_is_none_of_the_eight(text):
         ("the right base, right greater than left", "both"),
         ("both on PA and lateral views at the left base", "left"),
         ("at the lung bases", "both"),
+        ("right larger than left", "both"),
         ("lungs with left basilar", "left"),
         ("heart", ""),
     ],

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -108,7 +108,7 @@ def compose(shares: TextShares, split: str, rng: np.random.Generator) -> Impress
     """
     stock = _stock(split)
     drawn = () if rng.random() < NO_FINDING_SHARE else _draw_findings(shares.max_findings, rng)
-    chosen = tuple(_choose(stock.assertions[name], name, frozenset(drawn), shares, rng) for name in drawn)
+    chosen = tuple(_choose(_agreeing(stock.assertions[name], drawn), name, shares, rng) for name in drawn)
     facts = tuple(sentence.asserted[0] for sentence in chosen)
     device = _draw_device(shares, rng)
     body = _body(facts, chosen, shares, split, rng)
@@ -128,12 +128,14 @@ def rewrite(facts: tuple[Fact, ...], device: str, shares: TextShares, split: str
         InputError: unknown split.
     """
     facts = tuple(fact for fact in facts if not fact.negated)
-    drawn = frozenset(fact.finding for fact in facts)
+    drawn = [fact.finding for fact in facts]
     chosen = []
     for fact in facts:
-        fitting = [s for s in _stock(split).assertions[fact.finding] if _says_no_more(s.asserted[0], fact)]
-        written = Sentence("", write_fact(fact, rng), (fact,))
-        chosen.append(_choose(fitting, fact.finding, drawn, shares, rng) if fitting else written)
+        agreeing = _agreeing(_stock(split).assertions[fact.finding], drawn)
+        if fitting := [sentence for sentence in agreeing if _says_no_more(sentence.asserted[0], fact)]:
+            chosen.append(_choose(fitting, fact.finding, shares, rng))
+        else:
+            chosen.append(Sentence("", write_fact(fact, rng), (fact,)))
     body = _body(facts, tuple(chosen), shares, split, rng)
     device = device if rng.random() < shares.device else ""
     return _assemble(body, _distractors(facts, body, device, shares, split, rng), rng)
@@ -196,16 +198,13 @@ def _draw_device(shares: TextShares, rng: np.random.Generator) -> str:
     return DEVICE_KINDS[rng.integers(len(DEVICE_KINDS))] if rng.random() < shares.device else ""
 
 
-def _choose(
-    sentences: Sequence[Sentence], finding: str, drawn: frozenset[str], shares: TextShares, rng: np.random.Generator
-) -> Sentence:
-    """One sentence that asserts ``finding`` and contradicts nothing drawn, by the shares of synonyms and of XXXX.
+def _choose(sentences: Sequence[Sentence], finding: str, shares: TextShares, rng: np.random.Generator) -> Sentence:
+    """One sentence that asserts ``finding``, by the shares of synonyms and of XXXX.
 
     Where no sentence has the wording asked for, any will do.
     """
-    fitting = [sentence for sentence in sentences if not _contradicts(sentence, drawn)]
     synonym = rng.random() < shares.synonym
-    worded = [sentence for sentence in fitting if has_keyword(sentence.text, finding) != synonym] or fitting
+    worded = [sentence for sentence in sentences if has_keyword(sentence.text, finding) != synonym] or sentences
     return _pick(worded, shares, rng)
 
 
@@ -291,7 +290,9 @@ def _assemble(body: list[Sentence], extra: list[Sentence], rng: np.random.Genera
     for sentence in extra:
         if not (sentence.facts or sentence.device):
             order.insert(0 if rng.random() < 0.25 else len(order), sentence)
-    return " ".join(sentence.text for sentence in order)
+    if len(order) == 1:
+        return order[0].text
+    return " ".join(sentence.text.rstrip(".") + "." for sentence in order)
 
 
 # The stock of sentences -----------------------------------------------------------------------------------------------
@@ -352,9 +353,14 @@ def _clauses() -> tuple[Sentence, ...]:
     return tuple(found)
 
 
-def _contradicts(sentence: Sentence, drawn: frozenset[str] | set[str]) -> bool:
+def _contradicts(sentence: Sentence, drawn: Collection[str]) -> bool:
     """Whether the sentence negates what one of the drawn findings would show."""
     return any(not CONTRADICTED[name].isdisjoint(drawn) for name in sentence.denied)
+
+
+def _agreeing(sentences: Sequence[Sentence], drawn: Collection[str]) -> list[Sentence]:
+    """The sentences that contradict none of the drawn findings."""
+    return [sentence for sentence in sentences if not _contradicts(sentence, drawn)]
 
 
 @cache
@@ -445,7 +451,7 @@ def _stock(split: str) -> _Stock:
 @cache
 def _negations(split: str, drawn: frozenset[str]) -> tuple[Sentence, ...]:
     """The split's negated and normal sentences that contradict none of the drawn findings."""
-    return tuple(sentence for sentence in _stock(split).negations if not _contradicts(sentence, drawn))
+    return tuple(_agreeing(_stock(split).negations, drawn))
 
 
 @cache

@@ -285,7 +285,8 @@ NOT_A_SIDE = re.compile(
 """Left and right that say which side is worse, or name something else."""
 BOTH_SIDES = re.compile(
     r"\bbilateral|\bbi-?bas|\bbi-?apic|\bboth\b(?! (?:on|pa|frontal)\b)|\bbi-?hilar|\bhemithoraces"
-    r"|left and right|right and left|left greater|right greater|(?:greater|worse) (?:on|in|at) the"
+    r"|left and right|right and left"
+    r"|(?:left|right)(?: side)? (?:slightly )?(?:greater|larger|more|worse) than|(?:greater|worse) (?:on|in|at) the"
 )
 PLURAL = re.compile(r"\b(?:bases|apices|lungs)\b")
 """Both sides, unless a side is named: "lungs demonstrate a left basilar opacity"."""
@@ -303,8 +304,8 @@ ZONES = {
 }
 # A word about change ("slight decrease in ...") says nothing about size.
 _CHANGE = (
-    r"(?!(?: interval)?(?: in)? ?(?:increas|decreas|improv|worsen|chang|progress|enlarging|clearing|reduc"
-    r"|fluctuat))"
+    r"(?!(?: interval)?(?: in)? ?(?:increas|decreas|improv|worsen|chang|progress|enlarging|clearing|reduc|fluctuat"
+    r"|smaller|larger))"
 )
 SEVERITIES = {
     "trace": re.compile(

@@ -158,21 +158,23 @@ def _mentions(plain: str) -> list[_Mention]:
         found.append(_Mention(finding, match.start(), match.end()))
     merged: list[_Mention] = []
     for mention in found:
-        previous = merged[-1] if merged else None
         if (
-            previous
-            and previous.finding == "Lung Opacity"
-            and mention.finding in (*lexicon.PARENCHYMAL, "Pleural Effusion")
+            merged
+            and merged[-1].finding == "Lung Opacity"
+            and _describes(plain[merged[-1].end : mention.start], mention)
         ):
-            between = plain[previous.end : mention.start]
-            if mention.finding == "Lung Opacity" and len(between) < 3:
-                merged[-1] = _Mention(mention.finding, previous.start, mention.end)
-                continue
-            if lexicon.DESCRIBES.search(between) and not lexicon.PRE_HEDGE.search(between):
-                merged[-1] = _Mention(mention.finding, previous.start, mention.end)
-                continue
-        merged.append(mention)
+            merged[-1] = _Mention(mention.finding, merged[-1].start, mention.end)
+        else:
+            merged.append(mention)
     return merged
+
+
+def _describes(between: str, mention: _Mention) -> bool:
+    """Whether the text between an opacity and a mention makes the one a description of the other."""
+    if mention.finding == "Lung Opacity" and len(between) < 3:
+        return True
+    of_the_lung = mention.finding in (*lexicon.PARENCHYMAL, "Pleural Effusion")
+    return of_the_lung and bool(lexicon.DESCRIBES.search(between)) and not lexicon.PRE_HEDGE.search(between)
 
 
 def _status(scope: str, mentions: list[_Mention], index: int) -> str:
@@ -191,14 +193,14 @@ def _status(scope: str, mentions: list[_Mention], index: int) -> str:
             return "hedged" if near else "negated"
     if re.search(r"\b(?:not|no longer|non)\b", inside) or lexicon.POST_NEGATION.search(after):
         return "negated"
-    following = mentions[index + 1].start - mention.end if index + 1 < len(mentions) else len(after)
-    if lexicon.PRE_HEDGE.search(lexicon.PRE_HEDGE_EXEMPT.sub(" ", before)) or "?" in before:
-        return "hedged"
-    if lexicon.PRE_HEDGE.search(lexicon.PRE_HEDGE_EXEMPT.sub(" ", inside)) or lexicon.POST_HEDGE.search(
-        after[: following + 40]
-    ):
-        return "hedged"
-    return "asserted"
+    # "A ... versus B": a hedge behind A may lie just behind the next mention.
+    following = mentions[index + 1].start - mention.end + 40 if index + 1 < len(mentions) else len(after)
+    doubted = (
+        lexicon.PRE_HEDGE.search(lexicon.PRE_HEDGE_EXEMPT.sub(" ", before + inside))
+        or "?" in before
+        or lexicon.POST_HEDGE.search(after[:following])
+    )
+    return "hedged" if doubted else "asserted"
 
 
 def _region(plain: str, mentions: list[_Mention], index: int) -> str:
