@@ -326,6 +326,7 @@ above = by_finding[by_finding["effect"] > 0].groupby("finding").size()
 print(
     f"F lies above L in all three metrics for {int((above == 3).sum())} of {by_finding['finding'].nunique()} findings."
 )
+print("That is by the sign of the effect alone; which of them are decided is in the ledger above.")
 print("The paper: in seven of eight, all but pneumothorax.")
 
 # %% [markdown]
