@@ -131,14 +131,15 @@ def test_model_without_cross_attention(options, tiny_model_dir, tmp_path, capsys
     assert "no cross-attention" in capsys.readouterr().err
 
 
-def test_damaged_model(options, tiny_model_dir, tmp_path, capsys) -> None:
+@pytest.mark.parametrize("part", ["unet/diffusion_pytorch_model.safetensors", "scheduler/scheduler_config.json"])
+def test_damaged_model(part, options, tiny_model_dir, tmp_path, capsys) -> None:
     folder = tmp_path / "damaged"
     shutil.copytree(tiny_model_dir, folder)
-    weights = folder / "unet" / "diffusion_pytorch_model.safetensors"
-    weights.write_bytes(weights.read_bytes()[:1000])
+    content = (folder / part).read_bytes()
+    (folder / part).write_bytes(content[: len(content) // 2])
     assert run(options | {"--model": folder}) == 2
     error = capsys.readouterr().err
-    assert "unet" in error
+    assert str(Path(part).parent) in error
     assert error.count("\n") == 1
 
 

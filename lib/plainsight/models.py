@@ -164,7 +164,7 @@ def load(folder: Path, weights: str = "raw", device: str | torch.device = "cpu")
         unet=_part(UNet2DConditionModel, kept / "unet"),
         text_encoder=_part(CLIPTextModel, text_encoder / "text_encoder"),
         tokenizer=_part(CLIPTokenizer, folder / "tokenizer"),
-        scheduler=DDIMScheduler.from_pretrained(folder / "scheduler"),
+        scheduler=_part(DDIMScheduler, folder / "scheduler"),
     )
     for part in (model.vae, model.unet, model.text_encoder):
         part.requires_grad_(False).eval().to(device)
@@ -172,8 +172,8 @@ def load(folder: Path, weights: str = "raw", device: str | torch.device = "cpu")
 
 
 def _part(cls: type, folder: Path) -> object:
-    """``cls.from_pretrained(folder)`` from safetensors only, with one line when that fails."""
-    safe = {} if cls is CLIPTokenizer else {"use_safetensors": True}
+    """``cls.from_pretrained(folder)``, weights from safetensors only, with one line when that fails."""
+    safe = {"use_safetensors": True} if issubclass(cls, torch.nn.Module) else {}
     try:
         return cls.from_pretrained(folder, **safe)
     except Exception as error:  # every library raises its own kinds here
