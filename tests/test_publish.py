@@ -7,7 +7,7 @@ import json
 import pandas as pd
 import pytest
 
-from plainsight import claims, cli, publish
+from plainsight import claims, cli, publish, tables, worlds
 from plainsight.errors import InputError
 
 
@@ -25,7 +25,7 @@ def ledger(verdict="holds", name="f-over-l"):
 def folder(path, frame=None, claimed=None):
     path.mkdir(parents=True)
     (table() if frame is None else frame).to_csv(path / "table_01.csv", index=False)
-    claims.write(ledger() if claimed is None else claimed, path / "claims.csv")
+    tables.write_table(ledger() if claimed is None else claimed, path / "claims.csv")
     return path
 
 
@@ -72,10 +72,10 @@ def test_a_missing_file_differs_and_an_empty_folder_is_named(tmp_path):
 
 def test_publishing_replaces_the_whole_folder(tmp_path):
     fresh, committed = folder(tmp_path / "a"), tmp_path / "paper_tables" / "b"
-    assert publish.publish(fresh, committed) == ["claims.csv", "table_01.csv"]
+    assert publish.publish(fresh, committed, "phantom") == ["claims.csv", "table_01.csv"]
     (fresh / "claims.csv").unlink()
     (fresh / "published.json").write_text("{}")
-    publish.publish(fresh, committed)
+    publish.publish(fresh, committed, "phantom")
     assert [path.name for path in committed.iterdir()] == ["table_01.csv"]
     assert [path.name for path in committed.parent.iterdir()] == ["b"]
 
@@ -84,7 +84,7 @@ def test_publishing_replaces_the_whole_folder(tmp_path):
 def test_columns_that_could_carry_text_or_identifiers_are_refused_and_nothing_is_copied(tmp_path, column):
     fresh = folder(tmp_path / "a", table(**{column: 7}))
     with pytest.raises(InputError, match=f"table_01.csv.*{column}"):
-        publish.publish(fresh, tmp_path / "b")
+        publish.publish(fresh, tmp_path / "b", "phantom")
     assert not (tmp_path / "b").exists()
 
 
@@ -92,13 +92,26 @@ def test_other_kinds_of_files_large_ones_and_nothing_are_refused(tmp_path):
     fresh = folder(tmp_path / "a")
     (fresh / "scores.parquet").write_bytes(b"")
     with pytest.raises(InputError, match=r"scores.parquet: not among"):
-        publish.publish(fresh, tmp_path / "b")
+        publish.publish(fresh, tmp_path / "b", "phantom")
     (fresh / "scores.parquet").unlink()
     (fresh / "figure_02.png").write_bytes(b"0" * (publish.MAX_BYTES + 1))
     with pytest.raises(InputError, match="no published file may be larger"):
-        publish.publish(fresh, tmp_path / "b")
+        publish.publish(fresh, tmp_path / "b", "phantom")
     with pytest.raises(InputError, match="nothing to publish"):
-        publish.publish(tmp_path / "none", tmp_path / "b")
+        publish.publish(tmp_path / "none", tmp_path / "b", "phantom")
+
+
+@pytest.mark.parametrize("name", ["figure_02.png", "figure_02.svg", "figure_new.png"])
+def test_pictures_with_pixels_stay_within_the_open_worlds(tmp_path, name):
+    fresh = folder(tmp_path / "a")
+    (fresh / "figure_curves.svg").write_bytes(b"numbers")
+    assert "figure_curves.svg" in publish.publish(fresh, tmp_path / "mimic", "mimic")
+    (fresh / name).write_bytes(b"pixels")
+    with pytest.raises(InputError, match=f"{name}: may hold pixels .* 'vindr' is not open"):
+        publish.publish(fresh, tmp_path / "vindr", "vindr")
+    assert not (tmp_path / "vindr").exists()
+    for world in worlds.FINDINGS:  # every world there is today is open
+        assert name in publish.publish(fresh, tmp_path / world, world)
 
 
 def test_the_command_publishes_into_the_checkout_and_never_smoke(tmp_path, monkeypatch, capsys):
@@ -110,7 +123,7 @@ def test_the_command_publishes_into_the_checkout_and_never_smoke(tmp_path, monke
     monkeypatch.chdir(repository)
     fresh = folder(repository / "runs" / "toy" / "phantom" / "tradeoff")
     assert publish.main(["toy", "phantom", "tradeoff"]) == 0
-    claims.write(ledger("fails"), fresh / "claims.csv")
+    tables.write_table(ledger("fails"), fresh / "claims.csv")
     assert publish.main(["toy", "phantom", "tradeoff"]) == 0
     assert "claim f-over-l: holds committed, fails now" in capsys.readouterr().out
     committed = repository / "paper_tables" / "toy" / "phantom" / "tradeoff"
@@ -118,7 +131,7 @@ def test_the_command_publishes_into_the_checkout_and_never_smoke(tmp_path, monke
     assert len(json.loads((fresh / "published.json").read_text())["differences"]) == 1
     assert cli.main(["compare"]) == 0
     assert "paper_tables/toy/phantom/tradeoff: reproduced" in capsys.readouterr().out
-    claims.write(ledger("holds"), fresh / "claims.csv")
+    tables.write_table(ledger("holds"), fresh / "claims.csv")
     assert cli.main(["compare"]) == 1
     assert cli.main(["compare", "--scale", "smoke"]) == 2
     assert "run ./run_all.sh --scale smoke first" in capsys.readouterr().err

@@ -17,7 +17,6 @@ from typing import Any, Literal
 import pandas as pd
 
 from plainsight.errors import InputError
-from plainsight.files import atomic
 from plainsight.statistics import Effect
 
 Verdict = Literal["holds", "fails", "inconclusive"]
@@ -146,21 +145,8 @@ def ledger(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
     return frame
 
 
-def write(frame: pd.DataFrame, path: Path) -> None:
-    """Write a ledger as CSV: fixed columns, 4 significant digits, empty for NaN; the same ledger, the same bytes."""
-    frame = ledger(frame.to_dict("records"))
-    for name in _NUMBERS:
-        frame[name] = [_format(value) for value in frame[name]]
-    with atomic(path) as temporary:
-        frame.to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8")
-
-
-def _format(value: float) -> str:
-    return "" if math.isnan(value) else f"{value + 0.0:.4g}"
-
-
 def read(path: Path) -> pd.DataFrame:
-    """Read a ledger that `write` wrote.
+    """Read a ledger that `plainsight.tables.write_table` wrote.
 
     Raises InputError for a missing file, other columns, a number that is none, or what `ledger` refuses.
     """

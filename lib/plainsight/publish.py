@@ -25,6 +25,10 @@ from plainsight.workspace import open_workspace
 SUFFIXES = (".csv", ".md", ".png", ".svg", ".json")
 MAX_BYTES = 1_000_000
 """No committed file is larger."""
+OPEN_WORLDS = {"phantom", "scenes", "nih"}
+"""Worlds whose images anybody may pass on."""
+PLOTS = {"figure_first_look", "figure_curves", "figure_text_difficulty"}
+"""The figures that draw numbers alone; every other one may hold pixels of images and stays within the open worlds."""
 
 
 @dataclass(frozen=True)
@@ -113,11 +117,12 @@ def _read(path: Path) -> pd.DataFrame:
         raise InputError(f"{path}: not a table: {' '.join(str(error).split())}") from None
 
 
-def publish(fresh: Path, committed: Path) -> list[str]:
+def publish(fresh: Path, committed: Path, world: str) -> list[str]:
     """Copy the results in folder ``fresh`` to ``committed``, which is replaced whole or not at all; the names copied.
 
     Raises InputError, before anything is copied, for a table with a column that could carry text or identifiers
-    (``plainsight.tables.refuse_private``), a file of another kind, one that is too large, or nothing to copy.
+    (``plainsight.tables.refuse_private``), a picture other than ``PLOTS`` of a ``world`` that is not open, a file of
+    another kind, one that is too large, or nothing to copy.
     """
     paths = sorted(path for path in fresh.iterdir() if path.name != "published.json") if fresh.is_dir() else []
     if not paths:
@@ -129,6 +134,8 @@ def publish(fresh: Path, committed: Path) -> list[str]:
             raise InputError(
                 f"{path}: {path.stat().st_size:,} bytes; no published file may be larger than {MAX_BYTES:,}"
             )
+        if path.suffix in (".png", ".svg") and world not in OPEN_WORLDS and path.stem not in PLOTS:
+            raise InputError(f"{path}: may hold pixels of images, and world {world!r} is not open; move it elsewhere")
         if path.suffix == ".csv":
             tables.refuse_private(_read(path), str(path))
     with atomic(committed) as folder:
@@ -149,7 +156,7 @@ def publish_paper(scale: str, world: str, paper: str) -> list[Difference]:
     space = open_workspace(scale)
     fresh, committed = space.world(world) / paper, space.tables / scale / world / paper
     differences = compare(fresh, committed) if committed.is_dir() else []
-    row = {"copied": publish(fresh, committed), "differences": [str(difference) for difference in differences]}
+    row = {"copied": publish(fresh, committed, world), "differences": [str(difference) for difference in differences]}
     with atomic(fresh / "published.json") as path:
         path.write_text(json.dumps(row, indent=2) + "\n", encoding="utf-8")
     return differences
