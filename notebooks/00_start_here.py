@@ -19,7 +19,8 @@
 # - how many of the papers' claims hold in this world, at this scale;
 # - where to read on.
 #
-# Everything here comes from files that `./run_all.sh` made. Nothing is trained, and nothing is downloaded.
+# Everything here comes from files that `./run_all.sh` made, or, where it has not run yet, from the committed ones in
+# `paper_tables/`. Nothing is trained, and nothing is downloaded.
 
 # %% tags=["parameters"]
 scale = "toy"
@@ -50,7 +51,7 @@ title = f"Ours: {scale} scale, {world}"
 figure = figures.scores_by_finding(table, "auc", title, "Published: MS-CXR, full size")
 
 # %% [markdown]
-# AUC-ROC is the chance that a pixel inside the radiologist's box gets more attention than one outside: 0.5 is knowing
+# AUC-ROC is the chance that a pixel inside the finding's box gets more attention than one outside: 0.5 is knowing
 # nothing.
 
 # %%
@@ -82,12 +83,16 @@ for row in averages.to_dict("records"):
 #
 # | notebook | what it shows |
 # |---|---|
-# | `steps/prepare`, `autoencoder`, `text_encoder`, `foundation` | the world, and the model before fine-tuning |
-# | `steps/train`, `steps/ground` | one fine-tuning; asking one model where its words are |
+# | `steps/prepare` | a world: its images, phrases and boxes |
+# | `steps/autoencoder`, `text_encoder`, `latents`, `foundation` | the model before fine-tuning |
+# | `steps/train` | one fine-tuning |
+# | `steps/ground` | asking one model where its words are; first of all the foundation, on drawn scenes |
+# | `tradeoff/1_first_look` | F against L as soon as there is one pair: a picture, no verdict |
 # | `tradeoff/2_localization` | Tables 1 and 12 and Figure 2 with all that belongs to them: curves, texts, claims |
 #
 # Notebooks are text (`.py`, percent format): open them in JupyterLab with "Open With > Notebook". Executed copies lie
-# below `runs/`, tables and figures in `paper_tables/`, beside the numbers of the papers in `paper_tables/published/`.
+# in `runs/<scale>/<world>/notebooks/`, tables and figures in `paper_tables/`, beside the numbers of the papers in
+# `paper_tables/published/`.
 #
 # ## What toy scale changes
 #

@@ -1,8 +1,9 @@
 """Let torchvision (and with it diffusers and torchxrayvision) import where its compiled operators cannot load.
 
-Imported for its effect just before torchvision is (``plainsight/__init__.py`` sees to it). A torchvision wheel built for CUDA beside a CPU build of
-torch cannot load its native library, and then fails with "operator torchvision::nms does not exist" while it
-registers shape functions. Declaring the two schemas is enough: nothing in this project calls the operators.
+Imported for its effect just before torchvision is (``plainsight/__init__.py`` sees to it). A torchvision wheel built
+for CUDA beside a CPU build of torch cannot load its native library, and then fails with "operator torchvision::nms
+does not exist" while it registers shape functions. Declaring the two schemas is enough: nothing in this project calls
+the operators.
 Where the native library loads, nothing is declared, since a second definition raises.
 """
 

@@ -43,6 +43,13 @@ examples.groupby("split")[["example_id", "image_id", "patient"]].nunique().renam
     columns={"example_id": "phrases", "image_id": "images", "patient": "patients"}
 )
 
+# %% [markdown]
+# Some findings are worded in few ways: with few distinct phrases, many test images ask the same words again.
+
+# %%
+asked = examples[examples["split"].isin(["validation", "grounding"])]
+asked.groupby(["finding", "split"])["phrase"].agg(phrases="size", distinct="nunique").unstack("split")
+
 # %%
 shared = examples.groupby("patient")["split"].nunique().max()
 print(f"{len(examples)} rows; no patient is in more than {shared} split.")

@@ -23,7 +23,8 @@ import json
 import pandas as pd
 import seaborn as sns
 
-from plainsight import models, schema, worlds
+from plainsight import schema, worlds
+from plainsight.tokenizer import clip_tokenizer, share_seen
 from plainsight.training import launch
 from plainsight.workspace import open_workspace
 
@@ -49,17 +50,16 @@ print(f"guessing would in {measured['retrieval_chance']:.0%}.")
 # random embedding; a frozen encoder will never do better with it than tell it from other pieces.
 
 # %%
-tokenizer = models.clip_tokenizer()
+tokenizer = clip_tokenizer()
 
 
-def pieces(world, split):
+def phrases(world, split):
     examples = schema.read(space.world(world) / "examples.parquet", worlds.findings(world))
-    phrases = examples.loc[examples["split"] == split, "phrase"].unique()
-    return {piece for phrase in phrases for piece in tokenizer.tokenize(phrase)}
+    return examples.loc[examples["split"] == split, "phrase"]
 
 
-seen, asked = pieces("scenes", "train"), pieces("phantom", "grounding")
-print(f"Of the {len(asked)} word pieces in the test phrases about phantoms, {len(asked & seen)} were ever seen in")
-print(f"pretraining ({len(asked & seen) / len(asked):.0%}).")
+kinds, occurrences = share_seen(tokenizer, phrases("scenes", "train"), phrases("phantom", "grounding"))
+print(f"Of the word pieces in the test phrases about phantoms, pretraining ever saw {kinds:.0%};")
+print(f"weighted by how often they occur, {occurrences:.0%}.")
 for word in ("consolidation", "cardiomegaly", "effusion"):
     print(f"{word}: {tokenizer.tokenize(word)}")

@@ -63,8 +63,9 @@ torch.set_num_threads(space.scale.threads)
 # %% [markdown]
 # ## The score rows
 #
-# One row is one phrase, asked of one model: the heat map of its finding's words, scored against the radiologist's
-# boxes. The three models of Table 1 must be there; everything else adds to the story and is named where it is missing.
+# One row is one phrase, asked of one model: the heat map of its finding's words, scored against the finding's boxes
+# (a radiologist's on real images, tight around the lesion on phantoms). The three models of Table 1 must be there;
+# everything else adds to the story and is named where it is missing.
 
 # %%
 rows = results.read(folder, results.runs(space, tables.VARIANTS, ["boxes"]))
@@ -214,8 +215,8 @@ Image(out / "figure_curves.png") if len(curves) else None
 # ## Does the text decide it?
 #
 # The paper blames the variability and complexity of report text for what happens to L. The same two recipes are
-# therefore trained on easier texts about the same images: single report sentences, and bare class names. If the
-# explanation is right, L recovers where the text is easy.
+# therefore trained on easier texts about the same images: report sentences without the noise of reports, and bare class
+# names. A level that was not run stays an empty panel. If the explanation is right, L recovers where the text is easy.
 
 # %%
 levels = {"reports": "whole reports", "sentences": "report sentences", "labels": "class names"}
@@ -306,9 +307,9 @@ Image(out / "figure_02.png")
 # %% [markdown]
 # ## What holds
 #
-# Each sentence of the paper that states a result is judged by one rule: it *holds* when every training seed has the
-# claimed sign and the 95 % interval over patients excludes 0, *fails* when every seed and the interval say the
-# opposite, and is *inconclusive* otherwise. One training seed can never decide a claim about training.
+# Each sentence of the paper that states a result about localisation is judged by one rule: it *holds* when every
+# training seed has the claimed sign and the 95 % interval over patients excludes 0, *fails* when every seed and the
+# interval say the opposite, and is *inconclusive* otherwise. One training seed can never decide a claim about training.
 
 # %%
 chosen = tradeoff.comparisons(paper_01, paper_12, names)
