@@ -202,7 +202,8 @@ def blind_rows(examples: pd.DataFrame, resolution: int) -> pd.DataFrame:
     boxes = [radiographs.fit_boxes(boxes, how) for boxes, how in zip(examples["boxes"], fits, strict=True)]
     masks = np.stack([radiographs.box_mask(fitted, resolution, resolution) for fitted in boxes])
     centred = np.broadcast_to(baselines.centred_gaussian(resolution, resolution), masks.shape)
-    average = baselines.average_boxes(examples, resolution, resolution)
+    seen = examples.assign(boxes=boxes, width=resolution, height=resolution)  # cropped as the masks are
+    average = baselines.average_boxes(seen, resolution, resolution)
     rows = examples[["example_id", "patient", "finding"]].reset_index(drop=True)
     rows = rows.assign(seed=0, protocol="boxes", noise_seed=0, area_fraction=masks.mean(axis=(1, 2)))
     maps = {"centred_gaussian": centred, "average_box": average}
