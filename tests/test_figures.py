@@ -39,14 +39,12 @@ def drawn() -> dict[str, mpl.figure.Figure]:
     mean = mean[mean["finding"] == tables.WEIGHTED]
     seeds = tables.by_seed(rows, ["variant", "step"], ("auc", "cnr"))
     table = tables.table_01(joined(runs_like_the_paper()), FINDINGS, 20).assign(published=0.5, published_std=0.1)
-    losses = pd.DataFrame({"variant": "finetune_f", "seed": [0, 0, 1, 1], "step": [1, 2, 1, 2], "loss": [3.0, 2, 3, 1]})
     levels = {"reports": "reports", "labels": "class names"}
     return {
         "figure_02": figures.figure_02([grounded(), grounded("Pneumonia", ((5, 5, 9, 9), (40, 5, 9, 9)))]),
         "curves": figures.learning_curves(mean, seeds, ("auc", "cnr"), {"equal steps": 10}),
         "difficulty": figures.text_difficulty(mean.assign(text="reports"), levels, ("auc",)),
         "scores": figures.scores_by_finding(table, "auc", "ours", "published"),
-        "loss": figures.loss_curves(losses),
     }
 
 

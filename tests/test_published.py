@@ -21,6 +21,16 @@ def cell(number: int, finding: str, variant: str, metric: str) -> pd.Series:
     return table.set_index(list(published.KEYS)).loc[finding, variant, metric]
 
 
+def averages(frame: pd.DataFrame) -> pd.DataFrame:
+    """Each printed average beside those its own rows give: ``sample_weighted`` (weights ``n``) and ``macro``."""
+    cells = frame[frame["finding"] != published.AVERAGE]
+    weighted = (cells["value"] * cells["n"]).groupby([cells["variant"], cells["metric"]]).sum()
+    groups = cells.groupby(["variant", "metric"])
+    printed = frame[frame["finding"] == published.AVERAGE].set_index(["variant", "metric"])["value"]
+    means = {"printed": printed, "sample_weighted": weighted / groups["n"].sum(), "macro": groups["value"].mean()}
+    return pd.DataFrame(means).reset_index()
+
+
 def test_cells_are_as_printed_in_our_units():
     row = cell(1, "Pneumothorax", "finetune_l", "top1")
     assert (row["value"], row["std"], row["printed"], row["n"]) == (pytest.approx(0.27), 0.265, "27 ± 26.5", 245)
@@ -41,7 +51,7 @@ def test_every_cell_is_there_once(number, cells):
 @pytest.mark.parametrize("number", [1, 12])
 def test_averages_are_sample_weighted_except_where_the_paper_slips(number):
     """Whole percents may be off by 0.5 in each cell, CNR by 0.005; SDv2's CNR stands in Table 3's order."""
-    checked = published.averages(TABLES[number])
+    checked = averages(TABLES[number])
     tolerance = np.where(checked["metric"].isin(["auc", "top1"]), 0.0065, 0.0055)
     off = checked[abs(checked["printed"] - checked["sample_weighted"]) > tolerance]
     slips = {1: [("foundation", "cnr")], 12: [("finetune_l", "cnr")]}
@@ -51,12 +61,12 @@ def test_averages_are_sample_weighted_except_where_the_paper_slips(number):
 def test_one_changed_digit_is_caught_by_the_average():
     table = TABLES[1].set_index(list(published.KEYS)).sort_index()
     table.loc[("Cardiomegaly", "finetune_f", "cnr"), "value"] = 0.87
-    checked = published.averages(table.reset_index()).set_index(["variant", "metric"]).loc[("finetune_f", "cnr")]
+    checked = averages(table.reset_index()).set_index(["variant", "metric"]).loc[("finetune_f", "cnr")]
     assert abs(checked["printed"] - checked["sample_weighted"]) > 0.05
 
 
 def test_the_macro_average_of_finetune_f_is_not_the_printed_one():
-    checked = published.averages(TABLES[1]).set_index(["variant", "metric"]).loc[("finetune_f", "cnr")]
+    checked = averages(TABLES[1]).set_index(["variant", "metric"]).loc[("finetune_f", "cnr")]
     assert checked["macro"] == pytest.approx(1.056, abs=0.001)
 
 

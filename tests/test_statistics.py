@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import astuple
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 
 from plainsight import statistics
 from plainsight.errors import InputError
-from plainsight.statistics import bootstrap_mean, compare, mean, paired_difference, summarise
+from plainsight.statistics import bootstrap_mean, compare, mean, summarise
 
 
 def sample(seed: int = 0, rows: int = 60, patients: int = 14, findings: int = 3):
@@ -115,10 +117,9 @@ def test_shifting_and_scaling_the_values_shifts_and_scales_the_interval(seed, av
 def test_both_models_see_the_same_resample():
     """Two models that differ by a constant differ by it in every resample, however much the patients vary."""
     values, patients, findings = sample()
+    model, other = frame(values + 0.25, patients, findings), frame(values, patients, findings)
     for average in ("sample", "macro"):
-        found = paired_difference(
-            values + 0.25, values, patients, average, 500, np.random.default_rng(0), findings=findings
-        )
+        found = compare([model], [other], "cnr", average, 500, np.random.default_rng(0)).interval
         assert (found.low, found.estimate, found.high) == pytest.approx((0.25, 0.25, 0.25))
 
 
@@ -154,11 +155,6 @@ def test_bad_values_are_named(values, patients, arguments, message):
         bootstrap_mean(values, patients, rng=np.random.default_rng(0), **arguments)
 
 
-def test_pairs_of_different_length_are_refused():
-    with pytest.raises(InputError, match="2 values against 1"):
-        paired_difference([1.0, 2.0], [1.0], ["p", "q"], "sample", 10, np.random.default_rng(0))
-
-
 # --- score rows and training seeds ---
 
 
@@ -174,9 +170,9 @@ def test_seeds_are_averaged_row_by_row_for_the_interval_and_kept_for_the_effects
     effect = compare(a, b, "cnr", average, 300, np.random.default_rng(2))
     left, right = (np.mean([seed["cnr"] for seed in arm], axis=0) for arm in (a, b))
     findings = a[0]["finding"].to_numpy()
-    assert effect.interval == paired_difference(
-        left, right, a[0]["patient"].to_numpy(), average, 300, np.random.default_rng(2), findings=findings
-    )
+    patients, rng = a[0]["patient"].to_numpy(), np.random.default_rng(2)
+    by_hand = bootstrap_mean(left - right, patients, average=average, findings=findings, resamples=300, rng=rng)
+    assert astuple(effect.interval) == pytest.approx(astuple(by_hand))
     expected = [mean(x["cnr"] - y["cnr"], average, findings) for x, y in zip(a, b, strict=True)]
     assert effect.seed_effects == pytest.approx(expected)
     assert np.mean(effect.seed_effects) == pytest.approx(effect.interval.estimate)

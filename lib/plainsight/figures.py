@@ -38,7 +38,6 @@ LABELS = {
     "cnr": "CNR (signed ratio)",
     "cnr_abs": "|CNR| (ratio)",
     "miou": "mIoU (0 to 1)",
-    "loss": "denoising loss (MSE)",
 }
 CHANCE = {"auc": 0.5, "cnr": 0.0}
 STYLE = {
@@ -233,19 +232,6 @@ def _dots(
         look = {"color": COLOURS[variant], "marker": MARKERS[variant], "linestyle": "", "markersize": 5}
         axis.errorbar(value[mine], at, xerr=(below[mine], above[mine]), label=NAMES[variant], elinewidth=1.4, **look)
     axis.grid(axis="y", visible=False)
-
-
-@mpl.rc_context(STYLE)
-def loss_curves(frame: pd.DataFrame) -> Figure:
-    """Training loss against steps, a line a training run; ``frame`` has columns variant, seed, step, loss."""
-    figure, axis = plt.subplots(figsize=(6, 3.9), layout="constrained")
-    for (variant, seed), line in frame.groupby(["variant", "seed"]):
-        look = {"color": COLOURS[variant], "linestyle": LINES[variant], "linewidth": 1.2}
-        first = frame.loc[frame["variant"] == variant, "seed"].min()
-        axis.plot(line["step"], line["loss"], label=NAMES[variant] if seed == first else None, **look)
-    axis.set(xlabel="training steps", ylabel=LABELS["loss"])
-    _legend_below(figure, axis)
-    return figure
 
 
 def _legend_below(figure: Figure, *axes: Axes) -> None:

@@ -46,19 +46,6 @@ def read(folder: Path | str, paper: str, number: int) -> pd.DataFrame:
     return frame
 
 
-def averages(frame: pd.DataFrame) -> pd.DataFrame:
-    """Check of a transcription: each printed average beside those its own rows give.
-
-    Returns one row a (variant, metric): ``printed``, ``sample_weighted`` (weights ``n``) and ``macro`` (unweighted).
-    """
-    cells = frame[frame["finding"] != AVERAGE]
-    weighted = (cells["value"] * cells["n"]).groupby([cells["variant"], cells["metric"]]).sum()
-    groups = cells.groupby(["variant", "metric"])
-    printed = frame[frame["finding"] == AVERAGE].set_index(["variant", "metric"])["value"]
-    means = {"printed": printed, "sample_weighted": weighted / groups["n"].sum(), "macro": groups["value"].mean()}
-    return pd.DataFrame(means).reset_index()
-
-
 def _numbers(column: pd.Series, path: Path) -> pd.Series:
     numbers = pd.to_numeric(column, errors="coerce")
     if len(wrong := column.index[numbers.isna() & (column != "")]):

@@ -127,25 +127,6 @@ def _groups(average: Average, findings: np.ndarray | None, rows: int) -> tuple[n
     return index, len(names)
 
 
-def paired_difference(
-    a: np.ndarray,
-    b: np.ndarray,
-    patients: np.ndarray,
-    average: Average,
-    resamples: int,
-    rng: np.random.Generator,
-    findings: np.ndarray | None = None,
-) -> Interval:
-    """Average of a - b over N paired rows with its bootstrap interval: the same resample of patients for both.
-
-    Arguments and errors as of `bootstrap_mean`.
-    """
-    a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
-    if a.shape != b.shape:
-        raise InputError(f"paired difference: {len(a)} values against {len(b)}; pairs need as many on either side")
-    return bootstrap_mean(a - b, patients, average=average, findings=findings, resamples=resamples, rng=rng)
-
-
 def compare(
     a: Sequence[pd.DataFrame],
     b: Sequence[pd.DataFrame] | float,
