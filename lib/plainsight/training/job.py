@@ -14,8 +14,7 @@ import yaml
 from plainsight import config
 from plainsight.errors import InputError
 from plainsight.files import atomic
-
-FOUNDATION_WORLD = "scenes"
+from plainsight.workspace import FOUNDATION, FOUNDATION_WORLD
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,7 @@ class Job:
     runs: str
     """The folder of this scale, such as ``runs/toy``."""
     world: str = FOUNDATION_WORLD
-    variant: str = "foundation"
+    variant: str = FOUNDATION
     seed: int = 0
 
     @property
@@ -65,7 +64,7 @@ class Job:
 
 def model_folder(runs: str | Path, world: str, variant: str, seed: int) -> Path:
     """``<runs>/<world>/models/<variant>/seed<k>``; the foundation is the world ``scenes``' own, with one seed."""
-    if variant == "foundation":
+    if variant == FOUNDATION:
         world, seed = FOUNDATION_WORLD, 0
     return Path(runs) / world / "models" / variant / f"seed{seed}"
 
