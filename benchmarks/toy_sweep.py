@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 import tempfile
 import time
 from pathlib import Path
@@ -35,7 +36,7 @@ def changed_scale(path: Path, settings: list[str], folder: Path, steps: int) -> 
     for setting in (*settings, f"denoising.foundation_steps={steps}", f"denoising.steps={steps}"):
         place, value = setting.split("=")
         section, key = place.split(".")
-        scale[section][key] = yaml.safe_load(value)
+        scale[section][key] = json.loads(value)
     (folder / path.name).write_text(yaml.safe_dump(scale), encoding="utf-8")
     return folder / path.name
 

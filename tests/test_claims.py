@@ -53,6 +53,12 @@ def test_rule_for_a_direction(low, high, seeds, verdict):
     assert decide(replace(CLAIM, direction=-1), effect(low, high, *seeds)) == flipped[verdict]
 
 
+@pytest.mark.parametrize(("n_patients", "verdict"), [(9, "inconclusive"), (10, "holds")])
+def test_a_handful_of_patients_decides_nothing(n_patients, verdict):
+    found = Effect(Interval(0.3, 0.2, 0.5, n_patients, 2 * n_patients), (0.3, 0.4))
+    assert decide(CLAIM, found) == verdict
+
+
 @pytest.mark.parametrize(
     ("low", "high", "seeds", "verdict"),
     [

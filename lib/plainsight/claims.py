@@ -3,7 +3,8 @@
 ``holds``: the interval excludes 0 on the claimed side and every training seed has the claimed sign. ``fails``: the
 interval excludes 0 on the other side and every seed has the opposite sign. Else ``inconclusive``. A claim of equality
 states its margin first: it holds when the interval and every seed lie within the margin, and fails when the interval
-and every seed lie beyond it on one side. A claim about how a model is trained needs two training seeds at least.
+and every seed lie beyond it on one side. A claim about how a model is trained needs two training seeds at least, and any
+claim ten patients: where few differences all have one sign, a percentile interval excludes 0 whatever their size.
 """
 
 from __future__ import annotations
@@ -77,6 +78,9 @@ class Claim:
             raise InputError(f"claim {self.id}: a margin belongs to claims of equality (direction 0) only")
 
 
+MIN_PATIENTS = 10
+
+
 def decide(claim: Claim, effect: Effect) -> Verdict:
     """The verdict on a claim (the rule stands at the top of this module); a NaN anywhere makes it inconclusive.
 
@@ -84,7 +88,7 @@ def decide(claim: Claim, effect: Effect) -> Verdict:
         claim: what is claimed.
         effect: what was found, as `plainsight.statistics.compare` returns it.
     """
-    if claim.training and len(effect.seed_effects) < 2:
+    if effect.interval.n_patients < MIN_PATIENTS or (claim.training and len(effect.seed_effects) < 2):
         return "inconclusive"
     low, high = effect.interval.low, effect.interval.high
     every = [(low, high), *((seed, seed) for seed in effect.seed_effects)]

@@ -99,6 +99,7 @@ class Denoising:
         self.schedule.step()
         self.optimizer.zero_grad()
         for name, part in self.raw.items():
+            self.ema[name].to(self.accelerator.device)  # a resumed average lies on the CPU
             self.ema[name].step(part.parameters())
         return loss.item()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import subprocess
 import sys
 import typing
@@ -47,8 +48,15 @@ class Job:
 
     @property
     def checkpoint(self) -> Path:
-        """The state of a training under way; outside the outputs, so that it outlives a killed run."""
-        return Path(self.runs) / "checkpoints" / f"{self.name}.pt"
+        """The state of a training under way; outside the outputs, so that it outlives a killed run.
+
+        Its name tells settings and data apart: a run after a change of either starts from its own beginning.
+        """
+        digest = hashlib.sha256(Path(self.scale).read_bytes())
+        if self.stage == "finetune":
+            digest.update(repr(self.read_variant()).encode())
+        digest.update((Path(self.runs) / self.world / "examples.parquet").read_bytes())
+        return Path(self.runs) / "checkpoints" / f"{self.name}-{digest.hexdigest()[:8]}.pt"
 
     def read_scale(self) -> config.Scale:
         return config.read_yaml(Path(self.scale), config.Scale)
