@@ -3,8 +3,8 @@
 ``holds``: the interval excludes 0 on the claimed side and every training seed has the claimed sign. ``fails``: the
 interval excludes 0 on the other side and every seed has the opposite sign. Else ``inconclusive``. A claim of equality
 states its margin first: it holds when the interval and every seed lie within the margin, and fails when the interval
-and every seed lie beyond it on one side. A claim about how a model is trained needs two training seeds at least, and any
-claim ten patients: where few differences all have one sign, a percentile interval excludes 0 whatever their size.
+and every seed lie beyond it on one side. A claim about how a model is trained needs two training seeds at least,
+and any claim ten patients: where few differences all have one sign, a percentile interval excludes 0.
 """
 
 from __future__ import annotations

@@ -46,8 +46,8 @@ def test_other_settings_or_data_never_resume_a_checkpoint(job, tmp_path, name, o
 def test_another_variant_s_settings_leave_a_checkpoint_alone(job, tmp_path):
     before = job.checkpoint
     path = tmp_path / "experiments.yaml"
-    path.write_text(path.read_text().replace("finetune_f: {base: foundation, train_text_encoder: false, text: reports",
-                                             "finetune_f: {base: foundation, train_text_encoder: false, text: labels"))  # fmt: skip
+    frozen = "finetune_f: {base: foundation, train_text_encoder: false, text: "
+    path.write_text(path.read_text().replace(frozen + "reports", frozen + "labels"))
     assert job.checkpoint == before
 
 
