@@ -96,11 +96,11 @@ def test_unknown_columns_are_named():
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
-        ({"phrase": ""}, "row 1, column 'phrase': '' is empty"),
-        ({"phrase": "  "}, "column 'phrase': '  ' is empty"),
-        ({"phrase": None}, "column 'phrase': nan is not text"),
-        ({"patient": 7}, "column 'patient': 7 is not text"),
-        ({"image": ""}, "column 'image': '' is empty"),
+        ({"phrase": ""}, "row 1, column 'phrase': the value is empty"),
+        ({"phrase": "  "}, "column 'phrase': the value is empty"),
+        ({"phrase": None}, "column 'phrase': the value is not text"),
+        ({"patient": 7}, "column 'patient': the value is not text"),
+        ({"image": ""}, "column 'image': the value is empty"),
         ({"finding": "Tumour"}, "column 'finding': 'Tumour' is not declared by this world (Edema, Mass)"),
         ({"finding": "Mass|Tumour", "split": "train"}, "'Mass|Tumour' is not declared"),
         ({"finding": "Mass|Edema"}, "names several findings on a grounding row"),
@@ -165,7 +165,7 @@ def test_texts_round_trip_and_name_their_faults(tmp_path):
     pd.testing.assert_frame_equal(schema.read_texts(tmp_path / "texts.parquet"), texts)
     for wrong, expected in (
         (texts.drop(columns="text"), "column 'text' is missing"),
-        (texts.assign(phrase=["a", ""]), "row 1, column 'phrase': '' is empty"),
+        (texts.assign(phrase=["a", ""]), "row 1, column 'phrase': the value is empty"),
         (texts.assign(text="labels"), "row 1, column 'image_id': 'a' occurs twice"),
     ):
         with pytest.raises(InputError) as caught:

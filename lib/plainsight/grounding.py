@@ -160,10 +160,7 @@ def score_examples(
         InputError: an image without latents, a mask that is missing or unreadable, or a phrase that no token rule
             applies to.
     """
-    chosen = [
-        token_weights(model.tokenizer, row.phrase, protocol.tokens, keywords.get(row.finding, ()))
-        for row in examples.itertuples()
-    ]
+    chosen = [_tokens(model, row, protocol.tokens, keywords) for _, row in examples.iterrows()]
     frames = []
     with tqdm(total=len(examples), desc="grounding", unit="phrase") as bar:
         for start in range(0, len(examples), config.batch_size):
@@ -212,6 +209,13 @@ def in_source_pixels(heatmap: np.ndarray, how: radiographs.Fit) -> np.ndarray:
     source = ndimage.map_coordinates(heatmap, grid, output=np.float32, order=1, mode="nearest")
     inside = np.outer((rows >= 0) & (rows < how.side), (columns >= 0) & (columns < how.side))
     return np.where(inside, source, np.float32(np.nan))
+
+
+def _tokens(model: Model, row: pd.Series, rule: str, keywords: Mapping[str, Sequence[str]]) -> TokenWeights:
+    try:
+        return token_weights(model.tokenizer, row["phrase"], rule, keywords.get(row["finding"], ()))
+    except InputError as error:
+        raise InputError(f"example {row['example_id']}: {error}") from None
 
 
 def _score_rows(

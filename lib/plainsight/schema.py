@@ -29,6 +29,8 @@ VIEWS = ("PA", "AP", "")
 
 _TEXT = ("example_id", "image_id", "image", "phrase", "finding", "mask", "patient", "view", "split", "source")
 _NOT_EMPTY = ("example_id", "image_id", "image", "phrase", "finding", "patient")
+_SHOWN = ("example_id", "image_id", "finding", "view", "split", "text", "width", "height")
+"""Columns whose values messages may show: the others hold, or may hold, text and identifiers of patients."""
 _SCHEMA = pa.schema(
     [
         ("example_id", pa.string()),
@@ -156,6 +158,8 @@ def read_image(path: Path | str, where: str = "") -> np.ndarray:
             return pixels if mode == "L" or np.ptp(pixels, axis=2).any() else pixels[..., 0]
     except FileNotFoundError:
         raise InputError(f"{place}: no such image file") from None
+    except (IsADirectoryError, PermissionError) as error:
+        raise InputError(f"{place}: {error.strerror}; give a PNG or JPEG file that can be read") from None
     except UnidentifiedImageError:
         raise InputError(f"{place}: is not a PNG or JPEG image") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
@@ -205,8 +209,8 @@ def _raise_at(wrong: pd.Series, frame: pd.DataFrame, column: str, where: str, pr
     """InputError for the first row where ``wrong`` is true."""
     rows = np.flatnonzero(wrong.to_numpy(dtype=bool))
     if len(rows):
-        value = _plain(frame[column].iloc[rows[0]])
-        raise InputError(f"{where}: row {rows[0]}, column {column!r}: {value!r} {problem}")
+        value = repr(_plain(frame[column].iloc[rows[0]])) if column in _SHOWN else "the value"
+        raise InputError(f"{where}: row {rows[0]}, column {column!r}: {value} {problem}")
 
 
 def _check_boxes(frame: pd.DataFrame, where: str) -> None:

@@ -50,6 +50,7 @@ def token_weights(
         InputError: an unknown rule, a phrase without words, or a tokenizer for which the words, each on its own, do not
             give the tokens of the phrase.
     """
+    # No message holds the phrase: it may come from a data set whose text must not be passed on.
     if rule not in RULES:
         raise InputError(f"token rule {rule!r} is not one of {', '.join(RULES)}")
     words, spans, lost = _align(tokenizer, phrase)
@@ -82,12 +83,12 @@ def _align(tokenizer: PreTrainedTokenizerBase, phrase: str) -> tuple[list[str], 
     pieces = [tokenizer(word, add_special_tokens=False).input_ids for word in words]
     whole = tokenizer(phrase, add_special_tokens=False, verbose=False).input_ids  # too long is dealt with below
     if not whole:
-        raise InputError(f"phrase {phrase!r} has no words; give at least one")
+        raise InputError("the phrase has no words; give at least one")
     if list(itertools.chain(*pieces)) != whole:
-        raise InputError(f"phrase {phrase!r}: this tokenizer joins neighbouring words, so tokens cannot be told apart")
+        raise InputError("the tokenizer joins neighbouring words, so tokens cannot be told apart; use a CLIP tokenizer")
     ends = 1 + np.cumsum([len(piece) for piece in pieces])
     fits = int(np.searchsorted(ends, tokenizer.model_max_length - 1, side="right"))
     if fits == 0:
-        raise InputError(f"phrase {phrase!r}: its first word alone is longer than the context of the text encoder")
+        raise InputError("the phrase's first word alone is longer than the context of the text encoder; shorten it")
     spans = [slice(int(end) - len(piece), int(end)) for end, piece in zip(ends[:fits], pieces, strict=False)]
     return words, spans, tuple(words[fits:])
