@@ -239,7 +239,7 @@ def test_world_json_says_where_the_images_are(tmp_path, settings, below):
 
 
 def test_drawn_worlds_hold_their_own_images(tmp_path, settings):
-    worlds.build("scenes", WorldSize(1, 0, 1, 0), *settings, tmp_path / "out", None)
+    worlds.build("scenes", WorldSize(1, 0, 1, 0, source_resolution=96), *settings, tmp_path / "out", None)
     frame = schema.read(tmp_path / "out" / "examples.parquet", worlds.findings("scenes"))
     assert schema.load_image(worlds.image_root(tmp_path / "out"), frame.iloc[0]).shape == (96, 96, 3)
 
