@@ -155,6 +155,17 @@ class Scale:
             raise InputError(
                 f"scale {self.name}: world {self.world!r} is not under 'worlds' ({', '.join(self.worlds)})"
             )
+        for name, size in self.worlds.items():
+            if size.models_from is not None and size.models_from not in self.worlds:
+                raise InputError(f"scale {self.name}: worlds.{name}.models_from: no world {size.models_from!r}")
+        if wrong := [key for key, value in _counts(self, "") if value < 1]:
+            raise InputError(f"scale {self.name}: {wrong[0]} is less than 1; give 1 or more")
+        if self.resolution % 8:
+            raise InputError(f"scale {self.name}: resolution {self.resolution} is not a multiple of 8")
+        if not self.seeds:
+            raise InputError(f"scale {self.name}: 'seeds' is empty; give one or more")
+        if self.grounding.last_n > self.grounding.num_inference_steps:
+            raise InputError(f"scale {self.name}: grounding.last_n is more than grounding.num_inference_steps")
         built = (self.autoencoder, self.text_encoder, self.unet)
         if (self.pretrained is None) == (None in built):
             raise InputError(
@@ -211,6 +222,27 @@ class Experiments:
                 )
             if variant.base != "foundation" and variant.base not in self.variants:
                 raise InputError(f"experiments: variant {name!r} starts from unknown base {variant.base!r}")
+        for name in self.variants:
+            seen, base = [], name
+            while base != "foundation":
+                if base in seen:
+                    raise InputError(f"experiments: variant {name!r} starts from itself ({' > '.join([*seen, base])})")
+                seen.append(base)
+                base = self.variants[base].base
+
+
+_COUNTS = ("resolution", "threads", "bootstrap_resamples", "batch_size", "checkpoint_every")
+_COUNTS += ("steps", "foundation_steps", "num_inference_steps", "last_n")
+
+
+def _counts(settings: object, place: str) -> typing.Iterator[tuple[str, int]]:
+    """Dotted key and value of every setting named in ``_COUNTS``, which all count something that must be there."""
+    for field in dataclasses.fields(settings):
+        value, key = getattr(settings, field.name), f"{place}{field.name}"
+        if dataclasses.is_dataclass(value):
+            yield from _counts(value, f"{key}.")
+        elif field.name in _COUNTS:
+            yield key, value
 
 
 T = typing.TypeVar("T")
@@ -223,6 +255,9 @@ def read_yaml(path: Path, cls: type[T]) -> T:
     except FileNotFoundError:
         known = ", ".join(sorted(p.stem for p in Path(path).parent.glob("*.yaml"))) or "none"
         raise InputError(f"{path}: no such file (in this folder: {known})") from None
+    except (OSError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: cannot be read as text ({reason}); write it again") from None
     except yaml.YAMLError as error:
         raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
     return from_dict(cls, data, str(path))

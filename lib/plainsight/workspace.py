@@ -69,9 +69,7 @@ class Workspace:
         """
         if variant == FOUNDATION:
             return self.runs / FOUNDATION_WORLD / "models" / FOUNDATION / "seed0"
-        if variant not in self.experiments.variants:
-            known = ", ".join([FOUNDATION, *self.experiments.variants])
-            raise InputError(f"{self.experiments_file}: no variant {variant!r}; known: {known}")
+        self._known(variant)
         return self.world(self.size(world).models_from or world) / "models" / variant / f"seed{seed}"
 
     def scores(self, world: str, variant: str, seed: int, protocol: str) -> Path:
@@ -85,7 +83,13 @@ class Workspace:
         """The training seeds of a variant at this scale; the foundation is trained once."""
         if variant == FOUNDATION:
             return (0,)
+        self._known(variant)
         return self.scale.seeds[: self.experiments.variants[variant].seeds]
+
+    def _known(self, variant: str) -> None:
+        if variant not in self.experiments.variants:
+            known = ", ".join([FOUNDATION, *self.experiments.variants])
+            raise InputError(f"{self.experiments_file}: no variant {variant!r}; known: {known}")
 
 
 def scale_file(folder: Path, name: str) -> Path:
@@ -103,4 +107,7 @@ def open_workspace(scale: str, folder: Path | None = None) -> Workspace:
         known = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml")))
         raise InputError(f"unknown scale {scale!r}; known: {known}")
     experiments = config.read_yaml(folder / "workflow" / "experiments.yaml", config.Experiments)
-    return Workspace(folder, config.read_yaml(path, config.Scale), experiments)
+    settings = config.read_yaml(path, config.Scale)
+    if settings.name != scale:  # else it would write to another scale's folders
+        raise InputError(f"{path}: key 'name' is {settings.name!r}; it must be that of the file, {scale!r}")
+    return Workspace(folder, settings, experiments)
