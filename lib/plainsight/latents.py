@@ -82,9 +82,13 @@ def read(path: Path) -> Moments:
     """Read a cache; raises InputError where it is missing or damaged."""
     try:
         with safe_open(path, framework="pt") as file:
-            image_ids = json.loads(file.metadata()["image_ids"])
-            return Moments(tuple(image_ids), file.get_tensor("mean"), file.get_tensor("std"))
+            image_ids = json.loads((file.metadata() or {})["image_ids"])
+            moments = Moments(tuple(image_ids), file.get_tensor("mean"), file.get_tensor("std"))
     except FileNotFoundError:
         raise InputError(f"{path}: no latents here; make them first (step `latents`)") from None
-    except SafetensorError as error:
-        raise InputError(f"{path}: the cache of latents is damaged ({error}); delete it and run again") from None
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: the cache of latents is damaged ({reason}); delete it and run again") from None
+    if not len(moments.image_ids) == len(moments.mean) == len(moments.std):
+        raise InputError(f"{path}: the cache of latents is damaged (images without latents); delete it and run again")
+    return moments

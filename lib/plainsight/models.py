@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers.models.attention_processor import Attention
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from plainsight.config import AutoencoderConfig, TextEncoderConfig, UNetConfig
@@ -156,23 +157,47 @@ def load(folder: Path, weights: str = "raw", device: str | torch.device = "cpu")
         raise InputError(f"{folder}: no model_index.json here; give the folder of a saved Stable Diffusion pipeline")
     kept = {"raw": folder, "ema": folder / "ema"}.get(weights, folder / "milestones" / weights)
     if not (kept / "unet").is_dir():
-        available = sorted(p.name for p in (folder / "milestones").glob("step*"))
-        raise InputError(f"{folder}: no weights {weights!r} here; kept: {', '.join(['raw', *available])}")
+        available = sorted(p.parent.name for p in (folder / "milestones").glob("step*/unet"))
+        kept_here = ["raw"] * (folder / "unet").is_dir() + ["ema"] * (folder / "ema" / "unet").is_dir() + available
+        raise InputError(f"{folder}: no weights {weights!r} here; kept: {', '.join(kept_here) or 'none'}")
     text_encoder = kept if (kept / "text_encoder").is_dir() else folder
     model = Model(
-        vae=_part(AutoencoderKL, folder / "vae"),
-        unet=_part(UNet2DConditionModel, kept / "unet"),
-        text_encoder=_part(CLIPTextModel, text_encoder / "text_encoder"),
-        tokenizer=_part(CLIPTokenizer, folder / "tokenizer"),
-        scheduler=_part(DDIMScheduler, folder / "scheduler"),
+        vae=load_part(AutoencoderKL, folder / "vae"),
+        unet=load_part(UNet2DConditionModel, kept / "unet"),
+        text_encoder=load_part(CLIPTextModel, text_encoder / "text_encoder"),
+        tokenizer=load_part(CLIPTokenizer, folder / "tokenizer"),
+        scheduler=load_part(DDIMScheduler, folder / "scheduler"),
     )
+    _refuse_misfits(model, folder)
     for part in (model.vae, model.unet, model.text_encoder):
         part.requires_grad_(False).eval().to(device)
     return model
 
 
-def _part(cls: type, folder: Path) -> object:
-    """``cls.from_pretrained(folder)``, weights from safetensors only, with one line when that fails."""
+def _refuse_misfits(model: Model, folder: Path) -> None:
+    """InputError where the parts do not fit each other, or the U-Net wants more than latents, a time and a text."""
+    unet, text_encoder, given = model.unet.config, model.text_encoder.config, model.vae.config.latent_channels
+    cross = [m for m in model.unet.modules() if isinstance(m, Attention) and m.is_cross_attention]
+    widths = {layer.to_k.in_features for layer in cross} | {text_encoder.hidden_size}
+    if unet.get("addition_embed_type") or unet.get("class_embed_type") or unet.get("num_class_embeds"):
+        problem = "the U-Net wants more than a text (as that of SDXL does)"
+    elif unet.in_channels != given:
+        problem = f"the U-Net reads {unet.in_channels} channels, the autoencoder gives {given}"
+    elif len(widths) > 1:
+        problem = f"the U-Net does not read text embeddings of width {text_encoder.hidden_size}"
+    elif model.tokenizer.model_max_length > text_encoder.max_position_embeddings:
+        problem = f"the tokenizer does not stop at the text encoder's {text_encoder.max_position_embeddings} tokens"
+    elif not isinstance(unet.sample_size, int):
+        problem = "unet/config.json has no whole number as 'sample_size'"
+    else:
+        return
+    raise InputError(f"{folder}: {problem}; give a text-to-image model of the kind of Stable Diffusion 1 or 2")
+
+
+def load_part(cls: type, folder: Path) -> object:
+    """``cls.from_pretrained(folder)``, weights from safetensors only; InputError with one line when that fails."""
+    if not folder.is_dir():  # else the libraries take the path for a name on their hub
+        raise InputError(f"{folder}: no such folder; a saved {cls.__name__} belongs there")
     safe = {"use_safetensors": True} if issubclass(cls, torch.nn.Module) else {}
     try:
         return cls.from_pretrained(folder, **safe)

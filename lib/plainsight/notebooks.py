@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from plainsight.errors import InputError
+from plainsight.files import writable_folder
 
 WATCHED = "PLAINSIGHT_RUN_PID"
 """Environment variable: the process (the workflow's) without which a notebook must not go on."""
@@ -81,8 +82,11 @@ def parameters(notebook: Any, where: Path) -> dict[str, Any]:
     cells = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
     if not cells:
         raise InputError(f"{where}: no cell is tagged 'parameters'")
-    assigned = [node for node in ast.parse(cells[0].source).body if isinstance(node, ast.Assign)]
-    return {node.targets[0].id: ast.literal_eval(node.value) for node in assigned}
+    try:
+        assigned = [node for node in ast.parse(cells[0].source).body if isinstance(node, ast.Assign)]
+        return {node.targets[0].id: ast.literal_eval(node.value) for node in assigned}
+    except (SyntaxError, ValueError, AttributeError):
+        raise InputError(f"{where}: the cell tagged 'parameters' may hold only NAME = VALUE, one a line") from None
 
 
 def fill(defaults: Mapping[str, Any], given: Mapping[str, str], where: Path) -> dict[str, Any]:
@@ -114,7 +118,7 @@ def execute(source: Path, output: Path, given: Mapping[str, str]) -> None:
 
     notebook = read(source)
     values = fill(parameters(notebook, source), given, source)
-    output.parent.mkdir(parents=True, exist_ok=True)
+    writable_folder(output)
     log, partial = output.with_suffix(".log"), output.with_suffix(".partial.ipynb")
     with _kernel_manager() as manager, log.open("w", encoding="utf-8") as stream:
         try:

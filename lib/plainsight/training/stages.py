@@ -65,6 +65,8 @@ def _pixels(
 ) -> tuple[pd.DataFrame, torch.Tensor]:
     examples, root = read_examples(job.runs, world)
     rows = examples[examples["split"] == split].drop_duplicates("image_id").head(at_most or len(examples))
+    if rows.empty:
+        raise InputError(f"{job.runs}/{world}: no {split} images; give the world some in {job.scale}")
     return rows, latents.load_pixels(root, rows, resolution)
 
 
@@ -147,7 +149,7 @@ def _read_part(cls: type, job: Job, stage: str) -> torch.nn.Module:
     folder = model_folder(job.runs, FOUNDATION_WORLD, stage, 0)
     if not folder.is_dir():
         raise InputError(f"{folder}: the {stage} is not trained yet; run stage {stage!r} first")
-    return cls.from_pretrained(folder)
+    return models.load_part(cls, folder)
 
 
 def _foundation(job: Job, scale: Scale) -> None:
@@ -208,6 +210,8 @@ def _denoise(
     train_text_encoder: bool,
     milestones: tuple[int, ...],
 ) -> None:
+    if rows.empty:
+        raise InputError(f"{job.runs}/{job.world}: no training images for {job.name}; see {job.scale}")
     moments = latents.read(Path(job.runs) / job.world / "latents.safetensors")
     data = denoising.TrainingSet(moments, moments.rows(rows["image_id"].tolist()), rows["phrase"].tolist(), drop)
     losses = denoising.train(
