@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -98,6 +99,13 @@ def ground(options: argparse.Namespace) -> None:
 
     if not options.phrase.strip():
         raise InputError("--phrase is empty; give the words to look for")
+    if any("\ud800" <= character <= "\udfff" for character in options.phrase):
+        raise InputError("--phrase is not UTF-8; write it again")
+    last = options.last if options.last is not None else max(1, options.steps * 4 // 5)
+    if options.steps < 1:
+        raise InputError(f"--steps {options.steps}: give 1 or more")
+    if not 1 <= last <= options.steps:
+        raise InputError(f"--last {last}: give a number from 1 to --steps, {options.steps}")
     if options.batch_size < 1:
         raise InputError(f"--batch-size {options.batch_size}: give 1 or more")
     pixels = read_image(options.image)
@@ -108,17 +116,17 @@ def ground(options: argparse.Namespace) -> None:
 
     import torch
 
-    from plainsight import grounding, latents, models
+    from plainsight import files, grounding, latents, models
     from plainsight.config import GroundingConfig
     from plainsight.worlds import radiographs
 
     _quiet()
-    config = GroundingConfig(
-        options.steps, options.last if options.last is not None else max(1, options.steps * 4 // 5), options.batch_size
-    )
+    config = GroundingConfig(options.steps, last, options.batch_size)
     model = models.load(options.model, device=_device(options.device))
-    grounding.ddim_timesteps(model.scheduler.config.num_train_timesteps, config)  # refuses numbers that do not fit
+    if options.steps >= (trained := model.scheduler.config.num_train_timesteps):
+        raise InputError(f"--steps {options.steps}: the model has {trained} timesteps; give fewer")
     chosen = _choose_tokens(model, options.phrase, options.tokens)
+    files.writable_folder(options.out / "result.json")  # before the long work
     side = model.unet.config.sample_size * 2 ** (len(model.vae.config.block_out_channels) - 1)
     how = radiographs.fit(pixels.shape[1], pixels.shape[0], side)
     with torch.inference_mode():
@@ -136,6 +144,8 @@ def ground(options: argparse.Namespace) -> None:
         noise_seed=options.seed,
         size=(side, side),
     )[0]
+    if not heatmap.isfinite().all():
+        raise InputError(f"--model {options.model}: its attention is not a number; its weights are damaged")
     source = grounding.in_source_pixels(heatmap.numpy(), how)
     peak, box = peak_and_box(source)
     result = {
@@ -210,7 +220,7 @@ def _device(name: str | None) -> object:
 
     try:
         device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
-        torch.empty(1, device=device)
+        torch.empty(1, device=device).cpu()  # "meta" can be made, not read
     except (RuntimeError, AssertionError) as error:
         raise InputError(f"--device {name}: not usable here ({str(error).splitlines()[0][:120]})") from None
     return device
@@ -222,7 +232,7 @@ def _quiet() -> None:
     import transformers
 
     for library in (diffusers, transformers):
-        library.utils.logging.set_verbosity_error()
+        library.utils.logging.set_verbosity(logging.CRITICAL)  # what fails comes as an exception too
         library.utils.logging.disable_progress_bar()
 
 
