@@ -8,14 +8,14 @@ usage() {
 usage: ./run_all.sh [OPTIONS]           regenerate tables, figures and claims
        ./run_all.sh test [PYTEST ARGS]  run the tests
 
-  --scale smoke|toy|bench|paper  how much of everything (default: toy, two CPU cores)
-  --world phantom|nih|...        only this world (default: the scale's own; nih too where --data is given)
-  --data DIR                     the folder with real images (see data_manifests/)
-  --only TARGET                  a paper (tradeoff), a notebook (2_localization), a table or figure (table_01)
-  --jobs N                       how many steps run side by side (default: 2)
-  --profile local|slurm          where they run (workflow/profiles/, default: local)
-  --dry-run                      say what would be made, and how long that takes, and stop
-  --help                         this text
+  --scale smoke|toy            how much of everything (default: toy, two CPU cores; smoke: minutes, for tests)
+  --world phantom|scenes|nih   only this world (default: the scale's own; nih too where --data is given)
+  --data DIR                   the folder with real images (see data_manifests/)
+  --only TARGET                a paper (tradeoff), a notebook (2_localization), a table or figure (table_01)
+  --jobs N                     how many steps run side by side (default: 2)
+  --profile local|slurm        where they run (workflow/profiles/, default: local)
+  --dry-run                    say what would be made, and how long that takes, and stop
+  --help                       this text
 
 Stop it at any time; the same command goes on where it stopped. Everything is written below runs/, and finished
 papers are copied to paper_tables/ (never at scale smoke).
@@ -42,7 +42,7 @@ else
             --scale | --world | --data | --only | --jobs | --profile) ;;
             *) fail "unknown option '$1'; see ./run_all.sh --help" ;;
         esac
-        [ $# -ge 2 ] || fail "option $1 needs a value; see ./run_all.sh --help"
+        [ $# -ge 2 ] && [ -n "$2" ] || fail "option $1 needs a value; see ./run_all.sh --help"
         case $1 in
             --scale) scale=$2 ;;
             --world) world=$2 ;;
@@ -57,8 +57,9 @@ else
     # The names of files in $1 with suffix $2, in one line.
     names() { for path in "$1"/*"$2"; do basename "$path" "$2"; done | tr '\n' ' '; }
     settings=workflow/scales/$scale.yaml
+    case $scale in */*) settings='' ;; esac
     [ -f "$settings" ] || fail "unknown scale '$scale'; known: $(names workflow/scales .yaml)"
-    [ -d "workflow/profiles/$profile" ] || fail "unknown profile '$profile'; known: $(names workflow/profiles '')"
+    [ -f "workflow/profiles/$profile/config.yaml" ] || fail "unknown profile '$profile'; known: $(names workflow/profiles '')"
     case $jobs in '' | *[!0-9]* | 0*) fail "--jobs '$jobs' is not a number of jobs; give 1 or more" ;; esac
     if [ -n "$world" ]; then
         worlds=$(sed -n '/^worlds:/,/^[^ ]/s/^  \([a-z_0-9]*\):.*/\1/p' "$settings" | tr '\n' ' ')
@@ -72,8 +73,9 @@ else
         esac
     fi
     if [ -n "$data" ]; then
+        [ ! -f "$data" ] || fail "--data '$data': is a file; give the folder with the images (see data_manifests/)"
         [ -d "$data" ] || fail "--data '$data': no such folder (see data_manifests/)"
-        data=$(cd "$data" && pwd)
+        data=$(cd "$data" 2>/dev/null && pwd) || fail "--data '$data': cannot be opened; allow it first"
     fi
     if [ -n "$only" ]; then
         known=$(tr ':,[]' '\n\n\n\n' <workflow/notebooks.yaml | sed -n 's/^ *\([a-z_]*\/[a-z0-9_]*\)$/\1/p
@@ -113,17 +115,22 @@ export PYTHONPATH="$PWD/lib${PYTHONPATH:+:$PYTHONPATH}"
 
 if [ $command = test ]; then exec python -m pytest -q "$@"; fi
 
+if [ -n "$data" ]; then
+    case $world in '' | nih) python -m plainsight.worlds nih "$data" || exit 2 ;; esac
+fi
+
 # ---- one run at a time; what a killed run left behind is cleared ----
 
-mkdir -p runs
+unwritable="runs/ cannot be written to; free some space or allow it, and run again"
+mkdir -p runs 2>/dev/null || fail "$unwritable"
 lock=runs/.running
 if [ -z "$dry" ]; then
     if ! (set -C && echo $$ >$lock) 2>/dev/null; then
-        other=$(cat $lock)
+        other=$(cat $lock 2>/dev/null) || fail "$unwritable"
         if ps -p "${other:-0}" -o command= 2>/dev/null | grep -qE 'snakemake|run_all'; then
             fail "another run is under way (process $other); wait for it, or stop it with: kill $other"
         fi
-        echo $$ >$lock
+        { echo $$ >$lock; } 2>/dev/null || fail "$unwritable"
     fi
 fi
 
@@ -135,7 +142,12 @@ if [ -z "$dry" ] && [ -n "$(ls .snakemake/locks 2>/dev/null)" ]; then snake --un
 
 # ---- what will be made, and how long that takes ----
 
-plan=$(snake --dry-run --quiet rules 2>&1) || { echo "$plan" | grep -v '^  File' | tail -n 5 >&2; exit 2; }
+plan=$(snake --dry-run --quiet rules 2>&1) || {
+    wrong=$(echo "$plan" | awk 'found && !/^ *File/ { print; exit } /^(WorkflowError|InputError)/ { found = 1 }')
+    [ -z "$wrong" ] || fail "$wrong"
+    echo "$plan" | grep -v '^  File' | tail -n 5 >&2
+    exit 2
+}
 echo "$plan" | awk -v scale="$scale" -v jobs="$jobs" -v durations=workflow/durations.csv '
     BEGIN {
         FS = ","

@@ -123,6 +123,14 @@ def build(world: str, size: WorldSize, scale: Scale, experiments: Experiments, o
         temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
 
+def check_data(world: str, data: Path | None) -> None:
+    """Raise the InputError with which ``build`` would refuse ``data``, without opening an image."""
+    findings(world)
+    root = _data_root(world, data)
+    if root is not None:
+        importlib.import_module(f"plainsight.worlds.{world}").check(root)
+
+
 def image_root(out: Path) -> Path:
     """The folder that the image paths of the world built in ``out`` are relative to."""
     try:

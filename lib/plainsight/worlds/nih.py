@@ -55,6 +55,16 @@ def build(
     schema.write(pd.DataFrame(rows, columns=list(schema.COLUMNS)), out / "examples.parquet", FINDINGS["nih"])
 
 
+def check(data: Path, lists: Path | None = None) -> None:
+    """Raise InputError where ``data`` holds no image of the official list, or none that has an official box."""
+    lists = package_data() if lists is None else lists
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # `build` gives them
+        files = find_images(data, read_entries(lists).index)
+    if read_boxes(lists).index.intersection(list(files)).empty:
+        raise InputError(f"{data}: none of its {len(files)} NIH images has an official box; add images that have one")
+
+
 def read_entries(lists: Path) -> pd.DataFrame:
     """The official image list: index official file name; columns labels (tuple of str), patient, view."""
     table = _read_csv(lists / "Data_Entry_2017_v2020.csv.gz", ("Image Index", "Finding Labels", "View Position"))
