@@ -117,7 +117,7 @@ class DenoisingConfig:
 
 @dataclass(frozen=True)
 class GroundingConfig:
-    """How many DDIM timesteps, which last share of them is averaged, and how many rows go in one batch."""
+    """How many DDIM timesteps, how many of the last ones are averaged, and how many rows go in one batch."""
 
     num_inference_steps: int
     last_n: int

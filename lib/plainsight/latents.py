@@ -22,7 +22,7 @@ from plainsight.worlds import radiographs
 
 @dataclass(frozen=True)
 class Moments:
-    """Mean and log-variance of the latent posterior of each image: (N, c, h, w), times the scaling factor.
+    """Mean and standard deviation of each image's latent posterior: (N, c, h, w), times the scaling factor.
 
     The posterior is kept rather than a sample of it, so that training sees a fresh sample each time.
     """

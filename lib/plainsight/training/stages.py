@@ -40,8 +40,8 @@ def run(job: Job) -> None:
         "finetune": _finetune,
     }[job.stage]
     stage(job, scale)
-    job.checkpoint.unlink(missing_ok=True)
-    shutil.rmtree(_kept(job), ignore_errors=True)
+    for path in job.checkpoint.parent.glob(f"{job.name}-*"):  # of earlier settings too
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def read_examples(runs: str | Path, world: str) -> tuple[pd.DataFrame, Path]:
