@@ -14,6 +14,9 @@ FINDINGS = (
     *("Lung Opacity", "Pleural Effusion", "Pneumonia", "Pneumothorax"),
 )
 
+PHRASES = 20
+"""Phrases a finding, two a patient: ten patients, the least that a claim is judged by."""
+
 
 def score_rows(mean: float, seed: int, phrases: int = 6, spread: float = 0.02, findings=FINDINGS) -> pd.DataFrame:
     """``phrases`` rows a finding, two a patient: AUC around ``mean``, the other metrics made from it."""
@@ -39,11 +42,11 @@ def score_rows(mean: float, seed: int, phrases: int = 6, spread: float = 0.02, f
 
 def runs_like_the_paper(seeds=(0, 1, 2)) -> dict[Run, pd.DataFrame]:
     """Headline runs in which F grounds, L does not, and the foundation lies between."""
-    frames = {Run("foundation", 0, "boxes"): score_rows(0.6, 10)}
+    frames = {Run("foundation", 0, "boxes"): score_rows(0.6, 10, PHRASES)}
     for seed in seeds:
         for protocol, gain in (("boxes", 0.0), ("boxes_equal_steps", -0.02)):
-            frames[Run("finetune_l", seed, protocol)] = score_rows(0.52 + 0.02 * seed + gain, 20 + seed)
-            frames[Run("finetune_f", seed, protocol)] = score_rows(0.8 + 0.002 * seed + gain, 30 + seed)
+            frames[Run("finetune_l", seed, protocol)] = score_rows(0.52 + 0.02 * seed + gain, 20 + seed, PHRASES)
+            frames[Run("finetune_f", seed, protocol)] = score_rows(0.8 + 0.002 * seed + gain, 30 + seed, PHRASES)
     return frames
 
 

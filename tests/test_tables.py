@@ -131,7 +131,7 @@ def test_markdown_shows_what_the_csv_holds():
 def test_captions_say_where_the_models_come_from():
     table = OURS
     here = tables.caption(1, table, SETTING)
-    assert "trained on this world" in here and "48 phrases of 24 patients; 3 training seeds" in here
+    assert "trained on this world" in here and "160 phrases of 80 patients; 3 training seeds" in here
     carried = tables.caption(1, table, tables.Setting("toy", "nih", "phantom"))
     assert "trained on phantom and carried over" in carried and "**nih**" in carried
 
