@@ -61,6 +61,7 @@ def test_mask_covers_most_of_what_changed_and_is_changed_throughout(finding):
         change = np.abs(lesion.attenuation)
         shares.append(change[lesion.mask].sum() / change.sum())
         assert change[lesion.mask].mean() > 3 * change[~lesion.mask].mean()
+    # Lowered from .5 for all findings when atelectasis gave .44: a guard against changes, not evidence.
     assert np.median(shares) > 0.3  # volume loss, a thickened pleura and soft rims are outside
 
 
@@ -131,6 +132,7 @@ def test_box_sizes_follow_the_real_lists(finding):
     real = annotations.boxes(finding)
     for column, name in ((0, "width"), (1, "height")):
         # Fluid reaches across the whole base; the NIH readers boxed its outer part.
+        # Limits set after seeing what is drawn: they guard against changes, they do not show that the fit is good.
         slack = 0.6 if (finding, name) == ("Pleural Effusion", "width") else 0.35
         assert np.median(drawn[:, column]) == pytest.approx(real[name].median(), rel=slack), name
         assert ks_2samp(drawn[:, column], real[name]).statistic < 0.55, name
