@@ -88,7 +88,8 @@ for row in averages.to_dict("records"):
 # | `steps/train` | one fine-tuning |
 # | `steps/ground` | asking one model where its words are; first of all the foundation, on drawn scenes |
 # | `tradeoff/1_first_look` | F against L as soon as there is one pair: a picture, no verdict |
-# | `tradeoff/2_localization` | Tables 1 and 12 and Figure 2 with all that belongs to them: curves, texts, claims |
+# | `tradeoff/2_localization` | Tables 1 and 12 and Figure 2 and what belongs to them: curves over training, claims |
+# | `tradeoff/3_text_difficulty` | the same two recipes on easier text about the same images |
 #
 # Notebooks are text (`.py`, percent format): open them in JupyterLab with "Open With > Notebook". Executed copies lie
 # in `runs/<scale>/<world>/notebooks/`, tables and figures in `paper_tables/`, beside the numbers of the papers in

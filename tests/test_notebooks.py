@@ -52,6 +52,18 @@ def test_an_executed_notebook_holds_its_parameters_and_output(ran):
     assert not list(ran.glob("*.ipynb"))
 
 
+def test_prose_leaves_the_digest_of_a_notebook_alone_and_code_does_not(tmp_path):
+    digests = []
+    for name, text in {
+        "as it is": HEAD,
+        "prose": HEAD.replace("A notebook", "B"),
+        "code": HEAD + "\n# %%\n1\n",
+    }.items():
+        (tmp_path / f"{name}.py").write_text(text)
+        digests.append(notebooks.code_digest(tmp_path / f"{name}.py"))
+    assert digests[0] == digests[1] != digests[2]
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

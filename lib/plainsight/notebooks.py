@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import ast
 import contextlib
+import hashlib
 import os
 import sys
 import tempfile
@@ -75,6 +76,12 @@ def read(path: Path) -> Any:
     if not path.is_file():
         raise InputError(f"{path}: no such notebook")
     return jupytext.read(path, fmt="py:percent")
+
+
+def code_digest(path: Path) -> str:
+    """SHA-256 of a notebook's code cells: what it does, whatever its prose says."""
+    cells = [cell.source for cell in read(path).cells if cell.cell_type == "code"]
+    return hashlib.sha256("\n\n".join(cells).encode()).hexdigest()
 
 
 def parameters(notebook: Any, where: Path) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from plainsight.claims import Claim, judge, ledger
+from plainsight.config import Variant
 from plainsight.metrics import baselines
 from plainsight.metrics.localisation import score_batch
 from plainsight.published import AVERAGE
@@ -211,6 +212,13 @@ def blind_rows(examples: pd.DataFrame, resolution: int) -> pd.DataFrame:
         [rows.assign(variant=name, **score_batch(heatmaps, masks)) for name, heatmaps in maps.items()],
         ignore_index=True,
     )
+
+
+def by_text(rows: pd.DataFrame, recipes: Mapping[str, Variant]) -> pd.DataFrame:
+    """Score rows of several recipes with a column ``text`` (a key of ``texts``), and ``variant`` reduced to F or L."""
+    names = {name: "finetune_l" if recipe.train_text_encoder else "finetune_f" for name, recipe in recipes.items()}
+    texts = {name: recipe.text for name, recipe in recipes.items()}
+    return rows.assign(text=rows["variant"].map(texts), variant=rows["variant"].map(names))
 
 
 def choose_examples(rows: pd.DataFrame, findings: Sequence[str], several: Collection[str]) -> list[str]:

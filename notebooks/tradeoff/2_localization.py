@@ -234,35 +234,6 @@ else:
 Image(out / "figure_curves.png") if len(curves) else None
 
 # %% [markdown]
-# ## Does the text decide it?
-#
-# The paper blames the variability and complexity of report text for what happens to L. The same two recipes are
-# therefore trained on easier texts about the same images: report sentences without the noise of reports, and bare class
-# names. A level that was not run stays an empty panel. If the explanation is right, L recovers where the text is easy.
-
-# %%
-levels = {"reports": "whole reports", "sentences": "report sentences", "labels": "class names"}
-recipes = {name: recipe for name, recipe in space.experiments.variants.items() if recipe.text in levels}
-wanted = {name: results.runs(space, [name], ["curve"]) for name in recipes}
-ready = [run for runs in wanted.values() if not results.missing(folder, runs) for run in runs]
-if ready:
-    asked = results.read(folder, ready)
-    asked["text"] = asked["variant"].map(lambda name: recipes[name].text)
-    asked["variant"] = asked["variant"].map(lambda name: pair[recipes[name].train_text_encoder])
-    levelled = tables.summarise(asked, ["text", "variant", "step"], ("auc", "cnr"), (), resamples)
-    levelled = levelled[levelled["finding"] == tables.WEIGHTED]
-    figures.save(figures.text_difficulty(levelled, levels, ("auc", "cnr")), out / "figure_text_difficulty")
-    last = levelled[levelled["metric"] == "auc"].sort_values("step").groupby(["text", "variant"]).tail(1)
-    for cell in last.sort_values(["text", "variant"]).to_dict("records"):
-        print(f"{levels[cell['text']]}: {tables.NAMES[cell['variant']]} ends at AUC-ROC {cell['value']:.3f}", end=" ")
-        print(f"({cell['low']:.3f} to {cell['high']:.3f}, {cell['seeds']} training seed(s))")
-missing = [name for name, runs in wanted.items() if results.missing(folder, runs)]
-print("Not scored here:", ", ".join(missing) or "nothing")
-
-# %%
-Image(out / "figure_text_difficulty.png") if ready else None
-
-# %% [markdown]
 # ## Table 12: the sign of CNR
 #
 # Other papers take the absolute value of CNR. A model that looks everywhere *but* at the lesion then scores as well as
