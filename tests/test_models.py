@@ -41,15 +41,21 @@ def test_share_of_sub_tokens_seen_counts_types_and_occurrences():
     assert (types, occurrences) == (1 / 6, 2 / 7)
 
 
+def test_leaving_out_the_last_layer_gives_the_normalised_states_before_it():
+    encoder = models.build_text_encoder(TextEncoderConfig(16, 3, 2, 1, 1, 1e-3), 0).eval()
+    torch.nn.init.normal_(encoder.final_layer_norm.weight)
+    ids = models.token_ids(models.clip_tokenizer(), ["no edema", "small effusion"])
+    before = encoder(ids, output_hidden_states=True).hidden_states[-2]
+    shorter = models.without_last_layer(encoder)
+    assert shorter.config.num_hidden_layers == 2
+    assert torch.equal(shorter(ids).last_hidden_state, encoder.final_layer_norm(before))
+
+
 def test_token_ids_agree_with_open_clip():
     from open_clip import tokenize
 
     phrase = "Small right-sided pleural effusion, 1.5 cm; XXXX unchanged."
-    ours = models.token_ids(models.clip_tokenizer(), [phrase])[0]
-    theirs = tokenize(phrase)[0]
-    length = int((theirs != 0).sum())
-    assert ours[:length].tolist() == theirs[:length].tolist()
-    assert set(ours[length:].tolist()) == {49407}
+    assert models.token_ids(models.clip_tokenizer(), [phrase]).tolist() == tokenize(phrase).tolist()
 
 
 def test_a_saved_model_loads_unchanged_and_in_diffusers_pipeline(model, folder):

@@ -78,7 +78,7 @@ class AutoencoderConfig:
 
 @dataclass(frozen=True)
 class TextEncoderConfig:
-    """CLIPTextModel and its contrastive pretraining on captions of scenes."""
+    """CLIPTextModel and its contrastive pretraining on captions of scenes, for which it has one layer more."""
 
     hidden_size: int
     num_hidden_layers: int

@@ -31,7 +31,7 @@ class Model:
         return self.unet.device
 
     def encode_text(self, phrases: list[str]) -> torch.Tensor:
-        """Prompt embeddings (B, 77, C) of ``phrases``, padded with the end token; longer ones are cut."""
+        """Prompt embeddings (B, 77, C) of ``phrases``, padding included; longer ones are cut."""
         return self.text_encoder(token_ids(self.tokenizer, phrases).to(self.device)).last_hidden_state
 
     @torch.no_grad()
@@ -68,7 +68,7 @@ def build_autoencoder(config: AutoencoderConfig, seed: int) -> AutoencoderKL:
         )
 
 
-TOKEN_STD = 0.3
+TOKEN_STD = 1.0
 """Spread of the first token embeddings.
 
 Pretraining here sees some hundred of the 49,408 tokens; the others keep their first values. With the library's 0.02
@@ -96,6 +96,19 @@ def build_text_encoder(config: TextEncoderConfig, seed: int) -> CLIPTextModel:
         encoder = CLIPTextModel(config)
         torch.nn.init.normal_(encoder.get_input_embeddings().weight, std=TOKEN_STD)
     return encoder
+
+
+def without_last_layer(encoder: CLIPTextModel) -> CLIPTextModel:
+    """``encoder`` less its last layer, weights shared: what the U-Net of Stable Diffusion 2 reads.
+
+    There the last layer of OpenCLIP ViT-H/14 is left out as well (23 of 24): in the last one, words give way to the
+    summary that the contrastive loss asks of the end token.
+    """
+    config = CLIPTextConfig(**encoder.config.to_dict() | {"num_hidden_layers": encoder.config.num_hidden_layers - 1})
+    shorter = CLIPTextModel(config)
+    kept = {name: value for name, value in encoder.state_dict().items() if name in shorter.state_dict()}
+    shorter.load_state_dict(kept, assign=True)
+    return shorter.train(encoder.training)
 
 
 def build_unet(

@@ -16,11 +16,14 @@ from transformers.convert_slow_tokenizer import bytes_to_unicode
 MERGES = 49152 - 256 - 2
 """CLIP reads this many merges of the vocabulary file (openai/CLIP, ``simple_tokenizer.py``)."""
 CONTEXT_LENGTH = 77
+PAD_TOKEN = "!"
+"""Token 0, as stable-diffusion-2-base's ``tokenizer/special_tokens_map.json`` has it; Stable Diffusion 1 pads with the
+end token (huggingface/diffusers issue 2201)."""
 
 
 @functools.lru_cache(maxsize=1)
 def clip_tokenizer() -> CLIPTokenizer:
-    """The tokenizer of CLIP ViT-L/14 (Radford et al. 2021): 49,408 tokens, context of 77, padded with the end token.
+    """The tokenizer of CLIP (Radford et al. 2021): 49,408 tokens, context of 77, padded as Stable Diffusion 2 is.
 
     "consolidation" is one token and "cardiomegaly" four, as in the papers. Nothing is downloaded.
     """
@@ -31,7 +34,10 @@ def clip_tokenizer() -> CLIPTokenizer:
     tokens = [*characters, *(c + "</w>" for c in characters), *("".join(pair) for pair in merges)]
     tokens += ["<|startoftext|>", "<|endoftext|>"]
     return CLIPTokenizer(
-        vocab={token: index for index, token in enumerate(tokens)}, merges=merges, model_max_length=CONTEXT_LENGTH
+        vocab={token: index for index, token in enumerate(tokens)},
+        merges=merges,
+        model_max_length=CONTEXT_LENGTH,
+        pad_token=PAD_TOKEN,
     )
 
 

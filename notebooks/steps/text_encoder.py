@@ -11,8 +11,9 @@
 #
 # Stable Diffusion reads with CLIP's text encoder, which had learned from image-caption pairs long before. This step
 # is its small stand-in: a text encoder and an image tower learn to tell which caption of a batch belongs to which
-# scene; then the image tower is thrown away. The paper's question is what happens to this encoder later: left as it
-# is (Finetune_F), or trained along with the rest (Finetune_L).
+# scene; then the image tower is thrown away, and the encoder's last layer with it, as in Stable Diffusion 2. The
+# paper's question is what happens to this encoder later: left as it is (Finetune_F), or trained along with the rest
+# (Finetune_L).
 
 # %% tags=["parameters"]
 scale = "toy"

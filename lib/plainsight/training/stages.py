@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from pathlib import Path
 
@@ -110,10 +111,12 @@ def _autoencoder(job: Job, scale: Scale) -> None:
 
 
 def _text_encoder(job: Job, scale: Scale) -> None:
+    """A layer more than is kept is trained; see ``models.without_last_layer``."""
     config, tokenizer = scale.text_encoder, models.clip_tokenizer()
+    trained = dataclasses.replace(config, num_hidden_layers=config.num_hidden_layers + 1)
     rows, pixels = _pixels(job, FOUNDATION_WORLD, "train", scale.resolution)
     ids = models.token_ids(tokenizer, rows["phrase"].tolist())
-    towers = contrastive.Towers(models.build_text_encoder(config, job.seed), job.seed).to(_device())
+    towers = contrastive.Towers(models.build_text_encoder(trained, job.seed), job.seed).to(_device())
     optimizer = torch.optim.AdamW(towers.parameters(), lr=config.learning_rate, fused=True)
 
     def step(index: int) -> float:
@@ -131,9 +134,8 @@ def _text_encoder(job: Job, scale: Scale) -> None:
     towers.eval()
     held_out, images = _pixels(job, FOUNDATION_WORLD, "validation", scale.resolution, CHECK_IMAGES)
     accuracy = contrastive.retrieval_accuracy(towers, images, models.token_ids(tokenizer, held_out["phrase"].tolist()))
-    _write_part(
-        job, towers.text_encoder, losses, {"retrieval_accuracy": accuracy, "retrieval_chance": 1 / len(held_out)}
-    )
+    measured = {"retrieval_accuracy": accuracy, "retrieval_chance": 1 / len(held_out)}
+    _write_part(job, models.without_last_layer(towers.text_encoder), losses, measured)
 
 
 def _latents(job: Job, scale: Scale) -> None:

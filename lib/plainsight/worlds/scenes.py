@@ -49,6 +49,9 @@ TEXTURES = ("plain", "striped", "spotted")
 SMALL, BIG = 0.36, 0.48
 """An object whose side, as a fraction of the image, is below / above these may be called small / big."""
 
+SEED = 1
+"""Not 0: the sizes of the toy foundation were chosen on a draw with that seed, in part by its test split."""
+
 
 @dataclass(frozen=True)
 class Thing:
@@ -548,7 +551,7 @@ def _ink_colour(colour: str) -> np.ndarray:
 
 def _write_scene(split: str, index: int, resolution: int, out: Path) -> list[dict]:
     """Draw and write one scene and, where it is grounded, the masks of the kinds named; its rows."""
-    rng = numpy_generator(0, "scenes", split, index)
+    rng = numpy_generator(SEED, "scenes", split, index)
     layout = lay_out(rng)
     rendering = render(layout, resolution)
     grounded = split in ("validation", "grounding")
