@@ -177,8 +177,17 @@ for metric in ("top1", "cnr"):
 
 # %% [markdown]
 # The interval says what other patients would change; the single seeds say what another training would. A claim needs
-# both.
-#
+# both. Reports repeat themselves, though, and what another set of *phrases* would change is a third question: the same
+# difference with wordings resampled in place of patients.
+
+# %%
+wording = examples["phrase"].str.lower().str.rstrip(".")
+distinct = wording.groupby(examples["finding"]).nunique()
+reworded = difference(*pair, "auc", rows.assign(patient=rows["example_id"].map(wording)))
+print(f"{len(wording)} phrases, {wording.nunique()} distinct wordings, from {distinct.min()} ({distinct.idxmin()})")
+print(f"to {distinct.max()} ({distinct.idxmax()}) a finding. F minus L, AUC-ROC, wordings resampled: {said(reworded)}.")
+
+# %% [markdown]
 # **Against a map that never saw the image.** Lesions lie where lesions lie, and the average box of a finding (of all
 # *other* patients) already scores well. What a model gains over it is what it knows about *this* image.
 
@@ -324,8 +333,9 @@ print("That is by the sign of the effect alone; which of them are decided is in 
 print("The paper: in seven of eight, all but pneumothorax.")
 
 # %% [markdown]
-# ## What toy scale changes
+# ## What scale changes
 #
+# At toy scale, the default:
 # - The models are small, made here, and trained for minutes; the foundation has seen drawn scenes, not the web. Its row
 #   says what such a model does before it has seen an X-ray, not what Stable Diffusion does.
 # - Heat maps have the resolution of the latents, so that a small lesion is a cell or two: Top-1 suffers first.
