@@ -92,7 +92,9 @@ def test_bad_files_are_named(tmp_path):
     path = tmp_path / "published" / "tradeoff" / "table_01.csv"
     whole = path.read_text(encoding="utf-8")
     for wrong, message in (
-        (whole.replace(",unit,", ",units,", 1), "column 'unit"),
+        (whole.replace(",unit,", ",units,", 1), "they must be row keys, metric, value"),
+        (whole.replace(",58.5,", ",,", 1), "row 0: no value, and the note does not begin with 'lost'"),
+        (whole.replace(",top1,", ",auc,", 1), "row 1: Atelectasis foundation auc stands twice"),
         (
             whole.replace("58.5", "58,5x", 1).replace("58,5x", "58.5x"),
             r"row 0, column 'value': '58\.5x' is not a number",
