@@ -8,7 +8,7 @@ usage() {
 usage: ./run_all.sh [OPTIONS]           regenerate tables, figures and claims
        ./run_all.sh test [PYTEST ARGS]  run the tests
 
-  --scale smoke|toy            how much of everything (default: toy, two CPU cores; smoke: minutes, for tests)
+  --scale smoke|toy|bench      how much of everything (toy, the default: two CPU cores; bench: one GPU; smoke: for tests)
   --world phantom|scenes|nih   only this world (default: the scale's own; nih too where --data is given)
   --data DIR                   the folder with real images (see data_manifests/)
   --only TARGET                a paper (tradeoff), a notebook (2_localization), a table or figure (table_01)
