@@ -11,6 +11,7 @@ usage: ./run_all.sh [OPTIONS]           regenerate tables, figures and claims
   --scale smoke|toy|bench      how much of everything (toy, the default: two CPU cores; bench: one GPU; smoke: for tests)
   --world phantom|scenes|nih   only this world (default: the scale's own; nih too where --data is given)
   --data DIR                   the folder with real images (see data_manifests/)
+  --from scores                tables, figures and claims from the committed score rows, in minutes: nothing is trained
   --only TARGET                a paper (tradeoff), a notebook (2_localization), a table or figure (table_01)
   --jobs N                     how many steps run side by side (default: 2)
   --profile local|slurm        where they run (workflow/profiles/, default: local)
@@ -29,7 +30,7 @@ fail() {
 
 # ---- what is asked for: wrong options end here, before anything is installed ----
 
-scale=toy world='' data='' only='' jobs=2 profile=local dry=''
+scale=toy world='' data='' from='' only='' jobs=2 profile=local dry=''
 command=make
 if [ "${1:-}" = test ]; then
     command=test
@@ -39,7 +40,7 @@ else
         case $1 in
             --help | -h) usage; exit 0 ;;
             --dry-run) dry=yes; shift; continue ;;
-            --scale | --world | --data | --only | --jobs | --profile) ;;
+            --scale | --world | --data | --from | --only | --jobs | --profile) ;;
             *) fail "unknown option '$1'; see ./run_all.sh --help" ;;
         esac
         [ $# -ge 2 ] && [ -n "$2" ] || fail "option $1 needs a value; see ./run_all.sh --help"
@@ -47,6 +48,7 @@ else
             --scale) scale=$2 ;;
             --world) world=$2 ;;
             --data) data=$2 ;;
+            --from) from=$2 ;;
             --only) only=$2 ;;
             --jobs) jobs=$2 ;;
             --profile) profile=$2 ;;
@@ -69,13 +71,19 @@ else
         esac
         case $world in
             phantom | scenes) ;;
-            *) [ -n "$data" ] || fail "world '$world' needs real images: give --data DIR (see data_manifests/)" ;;
+            *) [ -n "$data$from" ] || fail "world '$world' needs real images: give --data DIR (see data_manifests/)" ;;
         esac
     fi
     if [ -n "$data" ]; then
         [ ! -f "$data" ] || fail "--data '$data': is a file; give the folder with the images (see data_manifests/)"
         [ -d "$data" ] || fail "--data '$data': no such folder (see data_manifests/)"
         data=$(cd "$data" 2>/dev/null && pwd) || fail "--data '$data': cannot be opened; allow it first"
+    fi
+    if [ -n "$from" ]; then
+        [ "$from" = scores ] || fail "unknown --from '$from'; known: scores"
+        [ -z "$data" ] || fail "--from scores reads no images; leave out --data"
+        ls paper_tables/"$scale"/*/scores >/dev/null 2>&1 ||
+            fail "no score rows are committed for scale '$scale' (paper_tables/$scale/); leave out --from"
     fi
     if [ -n "$only" ]; then
         known=$(tr ':,[]' '\n\n\n\n' <workflow/notebooks.yaml | sed -n 's/^ *\([a-z_]*\/[a-z0-9_]*\)$/\1/p
@@ -119,6 +127,19 @@ if [ -n "$data" ]; then
     case $world in '' | nih) python -m plainsight.worlds nih "$data" || exit 2 ;; esac
 fi
 
+# ---- from scores: a folder of its own, so that neither kind of run takes the other's files for its own ----
+
+if [ -n "$from" ]; then
+    mkdir -p "runs/from_scores/runs/$scale"
+    for name in workflow notebooks lib paper_tables; do ln -sfn "../../$name" "runs/from_scores/$name"; done
+    cd runs/from_scores
+    for scores in paper_tables/"$scale"/*/scores; do
+        name=$(basename "$(dirname "$scores")")
+        mkdir -p "runs/$scale/$name"
+        ln -sfn "../../../paper_tables/$scale/$name/scores" "runs/$scale/$name/scores"
+    done
+fi
+
 # ---- one run at a time; what a killed run left behind is cleared ----
 
 unwritable="runs/ cannot be written to; free some space or allow it, and run again"
@@ -134,15 +155,14 @@ if [ -z "$dry" ]; then
     fi
 fi
 
-snake() {
-    python -m snakemake --profile "workflow/profiles/$profile" --"$([ "$profile" = local ] && echo cores || echo jobs)" "$jobs" \
-        "$@" --config "scale=$scale" "world=$world" "data=$data" "only=$only"
-}
-if [ -z "$dry" ] && [ -n "$(ls .snakemake/locks 2>/dev/null)" ]; then snake --unlock >/dev/null 2>&1; fi
+set -- python -m snakemake --profile "workflow/profiles/$profile" \
+    --"$([ "$profile" = local ] && echo cores || echo jobs)" "$jobs" \
+    --config "scale=$scale" "world=$world" "data=$data" "from=$from" "only=$only"
+if [ -z "$dry" ] && [ -n "$(ls .snakemake/locks 2>/dev/null)" ]; then "$@" --unlock >/dev/null 2>&1; fi
 
 # ---- what will be made, and how long that takes ----
 
-plan=$(snake --dry-run --quiet rules 2>&1) || {
+plan=$("$@" --dry-run --quiet rules 2>&1) || {
     wrong=$(echo "$plan" | awk 'found && !/^ *File/ { print; exit } /^(WorkflowError|InputError)/ { found = 1 }')
     [ -z "$wrong" ] || fail "$wrong"
     echo "$plan" | grep -v '^  File' | tail -n 5 >&2
@@ -168,6 +188,6 @@ echo "$plan" | awk -v scale="$scale" -v jobs="$jobs" -v durations=workflow/durat
     }'
 if [ -n "$dry" ]; then exit 0; fi
 
-exec python -m snakemake --profile "workflow/profiles/$profile" \
-    --"$([ "$profile" = local ] && echo cores || echo jobs)" "$jobs" \
-    --config "scale=$scale" "world=$world" "data=$data" "only=$only"
+[ -n "$from" ] || exec "$@"
+"$@"
+python -m plainsight.cli compare --scale "$scale"

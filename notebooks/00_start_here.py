@@ -88,14 +88,16 @@ for row in averages.to_dict("records"):
 # | `steps/train` | one fine-tuning |
 # | `steps/ground` | asking one model where its words are; first of all the foundation, on drawn scenes |
 # | `tradeoff/1_first_look` | F against L as soon as there is one pair: a picture, no verdict |
-# | `tradeoff/2_localization` | Tables 1 and 12 and Figure 2 and what belongs to them: curves over training, claims |
-# | `tradeoff/3_text_difficulty` | the same two recipes on easier text about the same images |
+# | `steps/baselines` | what can be known without looking at the image |
+# | `tradeoff/2_localization` | Tables 1 and 12 with all that belongs to them: curves over training, claims |
+# | `tradeoff/3_maps` | Figure 2: what the models look at |
+# | `tradeoff/4_text_difficulty` | the same two recipes on easier text about the same images |
 #
 # Notebooks are text (`.py`, percent format): open them in JupyterLab with "Open With > Notebook". Executed copies lie
 # in `runs/<scale>/<world>/notebooks/`, tables and figures in `paper_tables/`, beside the numbers of the papers in
 # `paper_tables/published/`.
 #
-# ## What toy scale changes
+# ## What scale changes
 #
 # The toy models are made and trained here, in minutes, on phantoms: drawn X-rays with exact lesion masks and real
 # sentences. They are evidence about recipes and texts, not about patients, and their numbers are never to be read as

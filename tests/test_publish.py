@@ -138,3 +138,19 @@ def test_the_command_publishes_into_the_checkout_and_never_smoke(tmp_path, monke
     assert publish.main(["smoke", "phantom", "tradeoff"]) == 2
     assert "not published" in capsys.readouterr().err
     assert not (repository / "paper_tables" / "smoke").exists()
+
+
+def test_score_rows_of_open_worlds_are_copied_whole_and_hold_no_text(tmp_path):
+    fresh, committed = tmp_path / "fresh", tmp_path / "committed"
+    rows = pd.DataFrame({"example_id": ["a"], "patient": ["p"], "finding": ["Edema"], "auc": [0.5]})
+    path = fresh / "finetune_f" / "seed0" / "boxes.parquet"
+    path.parent.mkdir(parents=True)
+    rows.to_parquet(path)
+    publish.publish_scores(fresh, committed, "phantom")
+    assert (committed / path.relative_to(fresh)).read_bytes() == path.read_bytes()
+    with pytest.raises(InputError, match="world 'mimic' is not open"):
+        publish.publish_scores(fresh, committed, "mimic")
+    rows.assign(phrase="edema").to_parquet(path)
+    with pytest.raises(InputError, match="column 'phrase' could carry text"):
+        publish.publish_scores(fresh, committed, "phantom")
+    assert "phrase" not in pd.read_parquet(committed / path.relative_to(fresh))

@@ -23,7 +23,6 @@ def test_rows_come_back_with_their_run(tmp_path):
     back = results.read(tmp_path, list(frames))
     pd.testing.assert_frame_equal(back, joined(frames)[back.columns], check_dtype=False)
     assert list(back.columns[:3]) == ["variant", "seed", "protocol"]
-    assert results.found(tmp_path) == sorted(frames)
 
 
 def test_curves_keep_their_step(tmp_path):
@@ -67,8 +66,17 @@ def test_broken_files_are_named(tmp_path):
         results.read(tmp_path, [run])
     with pytest.raises(InputError, match="no score rows are asked for"):
         results.read(tmp_path, [])
-    (tmp_path / "scores" / "foundation" / "seed0" / ".boxes.1.partial.parquet").touch()
-    assert results.found(tmp_path) == [run]
+
+
+def test_what_was_asked_holds_counts_and_no_text(tmp_path):
+    phrases = ["Small effusion.", "small effusion", "Edema"]
+    examples = pd.DataFrame({"example_id": list("abc"), "patient": "p", "finding": "x", "phrase": phrases})
+    asked = results.asked(examples.assign(boxes=[[[0, 0, 1, 1]], [[0, 0, 1, 1], [1, 1, 1, 1]], []]))
+    assert list(asked.columns) == ["example_id", "patient", "finding", "n_boxes", "wording"]
+    assert asked["n_boxes"].tolist() == [1, 2, 0]
+    assert asked["wording"].tolist() == [0, 0, 1]
+    with pytest.raises(InputError, match="run the step 'baselines' first"):
+        results.read_asked(tmp_path)
 
 
 def test_fresh_tables_come_before_committed_ones(tmp_path):

@@ -20,7 +20,7 @@ import pandas as pd
 from plainsight import claims, tables
 from plainsight.errors import InputError
 from plainsight.files import atomic
-from plainsight.workspace import open_workspace
+from plainsight.workspace import FOUNDATION_WORLD, open_workspace
 
 SUFFIXES = (".csv", ".md", ".png", ".svg", ".json")
 MAX_BYTES = 1_000_000
@@ -29,6 +29,10 @@ OPEN_WORLDS = {"phantom", "scenes", "nih"}
 """Worlds whose images anybody may pass on."""
 PLOTS = {"figure_first_look", "figure_curves", "figure_text_difficulty"}
 """The figures that draw numbers alone; every other one may hold pixels of images and stays within the open worlds."""
+
+
+NAMES = ("example_id", "patient", "finding")
+"""Columns of score rows that hold words."""
 
 
 @dataclass(frozen=True)
@@ -145,6 +149,24 @@ def publish(fresh: Path, committed: Path, world: str) -> list[str]:
     return [path.name for path in paths]
 
 
+def publish_scores(fresh: Path, committed: Path, world: str) -> None:
+    """Copy the score rows of an open world, so that tables can be made again without training; replaced whole.
+
+    Raises InputError for a world that is not open, or a column that holds more than numbers and is none of an
+    example's name, patient and finding.
+    """
+    if world not in OPEN_WORLDS:
+        raise InputError(f"{fresh}: score rows name patients, and world {world!r} is not open; keep them in runs/")
+    with atomic(committed) as folder:
+        folder.mkdir()
+        for path in sorted(fresh.rglob("*.parquet")):
+            frame = pd.read_parquet(path).drop(columns=list(NAMES), errors="ignore")
+            tables.refuse_private(frame, str(path))
+            target = folder / path.relative_to(fresh)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
+
+
 def publish_paper(scale: str, world: str, paper: str) -> list[Difference]:
     """Compare, then publish, one paper's results for a world at a scale of this checkout; returns the differences.
 
@@ -156,6 +178,8 @@ def publish_paper(scale: str, world: str, paper: str) -> list[Difference]:
     space = open_workspace(scale)
     fresh, committed = space.world(world) / paper, space.tables / scale / world / paper
     differences = compare(fresh, committed) if committed.is_dir() else []
+    for name in {world, FOUNDATION_WORLD} & OPEN_WORLDS:
+        publish_scores(space.world(name) / "scores", space.tables / scale / name / "scores", name)
     row = {"copied": publish(fresh, committed, world), "differences": [str(difference) for difference in differences]}
     with atomic(fresh / "published.json") as path:
         path.write_text(json.dumps(row, indent=2) + "\n", encoding="utf-8")

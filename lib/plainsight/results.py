@@ -13,6 +13,8 @@ from plainsight.errors import InputError
 from plainsight.metrics.localisation import METRICS
 from plainsight.workspace import Workspace
 
+EXAMPLES = "scores/examples.parquet"
+"""Below ``runs/<scale>/<world>``: what was asked, without text and pixels (see ``asked``)."""
 COLUMNS = ("example_id", "patient", "finding", "area_fraction", "noise_seed", *METRICS)
 
 
@@ -28,13 +30,6 @@ def runs(workspace: Workspace, variants: Iterable[str], protocols: Iterable[str]
     """Every variant under every protocol, with all training seeds it has at the workspace's scale."""
     pairs = [(variant, protocol) for protocol in protocols for variant in variants]
     return [Run(variant, seed, protocol) for variant, protocol in pairs for seed in workspace.seeds(variant)]
-
-
-def found(folder: Path | str) -> list[Run]:
-    """The runs whose score rows lie below ``folder`` (``runs/<scale>/<world>``), sorted."""
-    paths = (Path(folder) / "scores").glob("*/seed*/*.parquet")
-    places = [(p.parts[-3], p.parts[-2].removeprefix("seed"), p.stem) for p in paths if not p.name.startswith(".")]
-    return sorted(Run(variant, int(seed), protocol) for variant, seed, protocol in places if seed.isdecimal())
 
 
 def missing(folder: Path | str, wanted: Iterable[Run]) -> list[str]:
@@ -57,6 +52,22 @@ def read(folder: Path | str, wanted: Sequence[Run]) -> pd.DataFrame:
     return pd.concat([_read_one(Path(folder), run) for run in wanted], ignore_index=True)
 
 
+def asked(examples: pd.DataFrame) -> pd.DataFrame:
+    """What tables need to know of grounding examples, without their text: one row an example.
+
+    Columns example_id, patient, finding, ``n_boxes``, and ``wording``, a number for each distinct phrase (case and full
+    stop aside) in the order in which they first appear.
+    """
+    wording, _ = pd.factorize(examples["phrase"].str.lower().str.rstrip("."))
+    kept = examples[["example_id", "patient", "finding"]].reset_index(drop=True)
+    return kept.assign(n_boxes=examples["boxes"].map(len).to_numpy(), wording=wording)
+
+
+def read_asked(folder: Path | str) -> pd.DataFrame:
+    """The table of ``asked`` below ``folder``, indexed by example_id; InputError where it is missing or unreadable."""
+    return _parquet(Path(folder) / EXAMPLES, "baselines").set_index("example_id")
+
+
 def paper_folder(workspace: Workspace, world: str, paper: str) -> Path:
     """The tables of a paper: fresh ones in ``runs/``, else the committed ones; InputError where there are neither."""
     places = (workspace.world(world) / paper, workspace.tables / workspace.scale.name / world / paper)
@@ -70,15 +81,22 @@ def paper_folder(workspace: Workspace, world: str, paper: str) -> Path:
 
 def _read_one(folder: Path, run: Run) -> pd.DataFrame:
     path = folder / _place(run)
-    try:
-        frame = pd.read_parquet(path)
-    except (pa.ArrowException, OSError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{path}: not a Parquet file ({reason}); delete it and run the step 'ground' again") from None
+    frame = _parquet(path, "ground")
     if absent := [name for name in COLUMNS if name not in frame.columns]:
         raise InputError(f"{path}: column {absent[0]!r} is missing; score rows have {', '.join(COLUMNS)}")
     keys = pd.DataFrame([run] * len(frame), columns=Run._fields, index=frame.index)
     return pd.concat([keys, frame], axis=1)
+
+
+def _parquet(path: Path, step: str) -> pd.DataFrame:
+    """A Parquet file that ``step`` makes; InputError where it is missing or is none."""
+    try:
+        return pd.read_parquet(path)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such table; run the step {step!r} first") from None
+    except (pa.ArrowException, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: not a Parquet file ({reason}); delete it and run the step {step!r} again") from None
 
 
 def _place(run: Run) -> Path:

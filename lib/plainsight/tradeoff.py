@@ -15,13 +15,10 @@ import pandas as pd
 
 from plainsight.claims import Claim, judge, ledger
 from plainsight.config import Variant
-from plainsight.metrics import baselines
-from plainsight.metrics.localisation import score_batch
 from plainsight.published import AVERAGE
 from plainsight.seeding import numpy_generator
 from plainsight.statistics import Average, Effect, bootstrap_mean, compare
 from plainsight.tables import NAMES, VARIANTS, overestimated
-from plainsight.worlds import radiographs
 
 PAPER = "tradeoff"
 NOTEBOOK = "notebooks/tradeoff/2_localization.py"
@@ -187,31 +184,6 @@ def judge_all(
     parts = [(one, *_rows(one, rows, several)) for one in chosen]
     effects = [(one, _effect(one, a, b, resamples)) for one, a, b in parts if a and (b or one.b is None)]
     return ledger([judge(one.claim, effect, scale, world, NOTEBOOK) for one, effect in effects])
-
-
-def blind_rows(examples: pd.DataFrame, resolution: int) -> pd.DataFrame:
-    """Score rows of two heat maps that never saw the image, as variants ``centred_gaussian`` and ``average_box``.
-
-    Args:
-        examples: grounding rows of ``plainsight.schema``.
-        resolution: side of the maps, the resolution that models are scored at.
-    """
-    fits = [
-        radiographs.fit(width, height, resolution)
-        for width, height in zip(examples["width"], examples["height"], strict=True)
-    ]
-    boxes = [radiographs.fit_boxes(boxes, how) for boxes, how in zip(examples["boxes"], fits, strict=True)]
-    masks = np.stack([radiographs.box_mask(fitted, resolution, resolution) for fitted in boxes])
-    centred = np.broadcast_to(baselines.centred_gaussian(resolution, resolution), masks.shape)
-    seen = examples.assign(boxes=boxes, width=resolution, height=resolution)  # cropped as the masks are
-    average = baselines.average_boxes(seen, resolution, resolution)
-    rows = examples[["example_id", "patient", "finding"]].reset_index(drop=True)
-    rows = rows.assign(seed=0, protocol="boxes", noise_seed=0, area_fraction=masks.mean(axis=(1, 2)))
-    maps = {"centred_gaussian": centred, "average_box": average}
-    return pd.concat(
-        [rows.assign(variant=name, **score_batch(heatmaps, masks)) for name, heatmaps in maps.items()],
-        ignore_index=True,
-    )
 
 
 def by_text(rows: pd.DataFrame, recipes: Mapping[str, Variant]) -> pd.DataFrame:

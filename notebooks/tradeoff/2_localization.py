@@ -10,7 +10,7 @@
 # # Where are the words? Localisation of frozen and learnable fine-tuning
 #
 # *Trade-offs in Fine-tuned Diffusion Models Between Accuracy and Interpretability* (Dombrowski et al., AAAI 2024),
-# section "Localization Results": **Table 1**, **Table 12**, **Figure 2**.
+# section "Localization Results": **Table 1**, **Table 12**. (Figure 2, the maps themselves, stands in `3_maps`.)
 #
 # A text-to-image model is fine-tuned on chest X-rays in two ways. **Finetune_F** keeps its text encoder frozen;
 # **Finetune_L** trains the text encoder along. The paper finds that L paints better and no longer knows where its words
@@ -21,44 +21,25 @@
 # - whether F localises better than L in this world, and whether the number of steps decides it;
 # - why the sign of CNR matters (Table 12), and what a map scores that never saw the image.
 #
-# This notebook only reads score rows. It trains nothing, and grounds a handful of phrases once more for the pictures.
+# This notebook only reads score rows.
 
 # %% tags=["parameters"]
 scale = "toy"
 world = "phantom"
 
 # %%
-import numpy as np
 import pandas as pd
-import torch
 from IPython.display import Image, Markdown
 
-from plainsight import (
-    claims,
-    figures,
-    grounding,
-    latents,
-    models,
-    provenance,
-    published,
-    results,
-    schema,
-    statistics,
-    tables,
-    tradeoff,
-    worlds,
-)
+from plainsight import claims, figures, provenance, published, results, statistics, tables, tradeoff, worlds
 from plainsight.seeding import numpy_generator
-from plainsight.tokens import token_weights
 from plainsight.workspace import open_workspace
-from plainsight.worlds import radiographs
 
 space = open_workspace(scale)
 folder = space.world(world)
 out = folder / "tradeoff"
 resamples = space.scale.bootstrap_resamples
 findings = [name for name in worlds.findings(world) if name != "No Finding"]
-torch.set_num_threads(space.scale.threads)
 
 # %% [markdown]
 # ## The score rows
@@ -78,9 +59,8 @@ more = results.read(folder, extra) if extra else rows.head(0)
 print("not run here:", ", ".join(name for name, files in absent.items() if files) or "nothing")
 
 # %%
-examples = schema.read(folder / "examples.parquet", worlds.findings(world))
-examples = examples[examples["example_id"].isin(rows["example_id"])].set_index("example_id", drop=False)
-several = set(examples.index[examples["boxes"].map(len) > 1])
+examples = results.read_asked(folder)
+several = set(examples.index[examples["n_boxes"] > 1])
 home = space.size(world).models_from or world
 carried = home != world
 setting = tables.Setting(scale, world, home)
@@ -126,7 +106,7 @@ own[own["finding"] == tables.WEIGHTED][["metric", "value", "low", "high", "n"]].
 
 # %%
 names = tables.one_to_one(worlds.NIH_TO_MSCXR) if world == "nih" else tables.same_names(findings)
-blind = tradeoff.blind_rows(examples, space.scale.resolution)
+blind = results.read(folder, [results.Run(name, 0, "boxes") for name in ("centred_gaussian", "average_box")])
 table_01 = tables.table_01(rows, findings, resamples)
 paper_01, paper_12 = (published.read(space.tables, "tradeoff", number) for number in (1, 12))
 table_01 = tables.beside(table_01, paper_01, names)
@@ -181,11 +161,12 @@ for metric in ("top1", "cnr"):
 # difference with wordings resampled in place of patients.
 
 # %%
-wording = examples["phrase"].str.lower().str.rstrip(".")
-distinct = wording.groupby(examples["finding"]).nunique()
-reworded = difference(*pair, "auc", rows.assign(patient=rows["example_id"].map(wording)))
-print(f"{len(wording)} phrases, {wording.nunique()} distinct wordings, from {distinct.min()} ({distinct.idxmin()})")
-print(f"to {distinct.max()} ({distinct.idxmax()}) a finding. F minus L, AUC-ROC, wordings resampled: {said(reworded)}.")
+distinct = examples.groupby("finding")["wording"].nunique()
+reworded = difference(*pair, "auc", rows.assign(patient=rows["example_id"].map(examples["wording"])))
+few, many = distinct.idxmin(), distinct.idxmax()
+print(f"{len(examples)} phrases, {examples['wording'].nunique()} distinct wordings,", end=" ")
+print(f"from {distinct[few]} ({few}) to {distinct[many]} ({many}) a finding.")
+print(f"F minus L, AUC-ROC, wordings resampled: {said(reworded)}.")
 
 # %% [markdown]
 # **Against a map that never saw the image.** Lesions lie where lesions lie, and the average box of a finding (of all
@@ -266,47 +247,6 @@ theirs = means["cnr_abs"] - means["cnr"]
 print("In the paper:", ", ".join(f"{tables.PUBLISHED_NAMES[v]} {theirs[v]:.2f}" for v in tables.VARIANTS))
 
 # %% [markdown]
-# ## Figure 2: a look at the maps
-#
-# Which examples are shown was fixed before any was seen: for every second finding of the world's list, and for the
-# phrases with several boxes, the one with F's *median* CNR (seed 0). Neither the best nor the worst. Phrases are not
-# printed; the finding is. Boxes are white, bright is high attention, and each map has a scale of its own.
-
-# %%
-first = rows[(rows["variant"] == "finetune_f") & (rows["seed"] == 0)]
-shown = examples.loc[tradeoff.choose_examples(first, findings, several)]
-moments = latents.read(folder / "latents.safetensors")
-side = space.scale.resolution
-root = worlds.image_root(folder)
-
-
-# %%
-@torch.inference_mode()
-def heat_maps(variant):
-    model = models.load(space.model(world, variant, 0))
-    phrases, ids = shown["phrase"].tolist(), shown["example_id"].tolist()
-    words = [worlds.KEYWORDS[finding] for finding in shown["finding"]]
-    tokens = [token_weights(model.tokenizer, p, "keyword", w).weights for p, w in zip(phrases, words, strict=True)]
-    images = grounding.sample_latents(moments, shown["image_id"].tolist(), 0)
-    weights = torch.from_numpy(np.stack(tokens))
-    asked = (model, images, model.encode_text(phrases), weights, ids, space.scale.grounding)
-    return grounding.ground(*asked, noise_seed=0, size=(side, side)).numpy()
-
-
-def picture(place, row):
-    how = radiographs.fit(row["width"], row["height"], side)
-    count = f" ({len(row['boxes'])} boxes)" if len(row["boxes"]) > 1 else ""
-    seen = {tables.NAMES[v]: grounding.in_source_pixels(maps[v][place], how) for v in tables.VARIANTS}
-    return figures.Grounded(row["finding"] + count, schema.load_image(root, row), row["boxes"], seen)
-
-
-# %%
-maps = {variant: heat_maps(variant) for variant in tables.VARIANTS}
-drawn = [picture(place, row) for place, (_, row) in enumerate(shown.iterrows())]
-figures.save(figures.figure_02(drawn), out / "figure_02")
-Image(out / "figure_02.png")
-
-# %% [markdown]
 # ## What holds
 #
 # Each sentence of the paper that states a result about localisation is judged by one rule: it *holds* when every
@@ -338,7 +278,7 @@ print("The paper: in seven of eight, all but pneumothorax.")
 # At toy scale, the default:
 # - The models are small, made here, and trained for minutes; the foundation has seen drawn scenes, not the web. Its row
 #   says what such a model does before it has seen an X-ray, not what Stable Diffusion does.
-# - Heat maps have the resolution of the latents, so that a small lesion is a cell or two: Top-1 suffers first.
+# - Heat maps have the resolution of the latents, 8 by 8, so that a small lesion is a cell or two: Top-1 suffers first.
 # - Phantoms are drawn. Their masks are exact and their sentences real, but nobody's lungs are in them. What happens to
 #   L here is evidence about the recipe and the text, not about patients.
 # - What fails here fails at this scale, in this world. That is what the tables say, and no more.

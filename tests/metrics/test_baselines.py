@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from plainsight.metrics.baselines import average_boxes, centred_gaussian, oracle_gaussian
+from plainsight.metrics.baselines import average_boxes, centred_gaussian, oracle_gaussian, score_blind
 from plainsight.metrics.localisation import boxes_to_mask, score
 
 
@@ -91,3 +91,36 @@ def test_average_boxes_know_nothing_of_the_own_image():
     own = np.array([row[0] == rows[3][0] for row in rows])
     np.testing.assert_array_equal(before[own], after[own])
     assert (before[~own] != after[~own]).any()
+
+
+def test_blind_maps_score_where_lesions_usually_lie():
+    examples = pd.DataFrame(
+        {
+            "example_id": ["a", "b", "c", "d"],
+            "patient": ["p", "q", "r", "s"],
+            "finding": ["Edema"] * 2 + ["Pneumonia"] * 2,
+            "boxes": [[[32.0, 32.0, 64.0, 64.0]]] * 2 + [[[0.0, 0.0, 32.0, 32.0]], [[96.0, 96.0, 32.0, 32.0]]],
+            "width": 128,
+            "height": 128,
+        }
+    )
+    rows = pd.concat(score_blind(examples, 32)).droplevel(1).set_index("example_id", append=True)
+    assert rows.loc[("average_box", "a"), "auc"] == 1.0  # the other patient's box is the same
+    assert rows.loc[("average_box", "c"), "auc"] < 0.5  # the other patient's box lies elsewhere
+    assert rows.loc[("centred_gaussian", "a"), "auc"] > 0.9 > 0.2 > rows.loc[("centred_gaussian", "d"), "auc"]
+    assert (rows["area_fraction"] == [0.25, 0.25, 1 / 16, 1 / 16] * 2).all()
+
+
+def test_blind_maps_see_the_crop_that_the_masks_are_made_of():
+    """A wide image loses its sides: its box lies where the square image of another patient has it."""
+    frame = pd.DataFrame(
+        {
+            "example_id": ["wide", "square"],
+            "patient": ["p", "q"],
+            "finding": "Edema",
+            "boxes": [[[64.0, 32.0, 32.0, 32.0]], [[0.0, 32.0, 32.0, 32.0]]],
+            "width": [256, 128],
+            "height": 128,
+        }
+    )
+    assert (score_blind(frame, 32)["average_box"]["auc"] == 1.0).all()

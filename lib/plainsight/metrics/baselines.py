@@ -11,7 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from plainsight.metrics.localisation import boxes_to_mask
+from plainsight.metrics.localisation import area_fraction, boxes_to_mask, score_batch
+from plainsight.worlds import radiographs
 
 
 def oracle_gaussian(boxes: Sequence[Sequence[float]], height: int, width: int) -> np.ndarray:
@@ -79,3 +80,23 @@ def average_boxes(examples: pd.DataFrame, height: int, width: int) -> np.ndarray
 
 def _rescale(boxes: Sequence[Sequence[float]], x_factor: float, y_factor: float) -> list[tuple[float, ...]]:
     return [(x * x_factor, y * y_factor, w * x_factor, h * y_factor) for x, y, w, h in boxes]
+
+
+def score_blind(examples: pd.DataFrame, resolution: int) -> dict[str, pd.DataFrame]:
+    """Score rows, as a model would get them, of two heat maps that never saw the image, by name.
+
+    Args:
+        examples: grounding rows of ``plainsight.schema``.
+        resolution: side of the maps, the resolution that models are scored at; boxes are fitted to it as images are.
+    """
+    fits = [radiographs.fit(w, h, resolution) for w, h in zip(examples["width"], examples["height"], strict=True)]
+    boxes = [radiographs.fit_boxes(boxes, how) for boxes, how in zip(examples["boxes"], fits, strict=True)]
+    masks = np.stack([radiographs.box_mask(fitted, resolution, resolution) for fitted in boxes])
+    seen = examples.assign(boxes=boxes, width=resolution, height=resolution)
+    heatmaps = {
+        "centred_gaussian": np.broadcast_to(centred_gaussian(resolution, resolution), masks.shape),
+        "average_box": average_boxes(seen, resolution, resolution),
+    }
+    rows = examples[["example_id", "patient", "finding"]].reset_index(drop=True)
+    rows = rows.assign(area_fraction=[area_fraction(mask) for mask in masks], noise_seed=0)
+    return {name: rows.assign(**score_batch(maps, masks)) for name, maps in heatmaps.items()}

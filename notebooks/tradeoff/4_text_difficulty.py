@@ -67,8 +67,8 @@ for cell in last.sort_values(["text", "variant"]).to_dict("records"):
     print(f"({cell['low']:.3f} to {cell['high']:.3f}; training seeds: {cell['seeds']})")
 
 # %% [markdown]
-# ## What toy scale changes
+# ## What scale changes
 #
-# The easy level is trained once, so that its line shows what one training did and not what trainings do. A difference
-# between the panels can also come from the words themselves: the validation phrases are report phrases, which a model
-# trained on class names has read only in part.
+# At toy scale the easy level is trained once, so that its line shows what one training did and not what trainings do.
+# A difference between the panels can also come from the words themselves: the validation phrases are report phrases,
+# which a model trained on class names has read only in part.

@@ -1,0 +1,160 @@
+# From nothing to score rows: worlds, latents, the foundation, fine-tuned variants, grounding.
+
+# ---- worlds ----
+
+
+rule prepare:
+    input:
+        code=lambda w: code(step("prepare"), f"plainsight.worlds.{w.world}"),
+    output:
+        examples=f"{RUNS}/{{world}}/examples.parquet",
+        world=f"{RUNS}/{{world}}/world.json",
+        notebook=f"{RUNS}/{{world}}/notebooks/steps/prepare.ipynb",
+    params:
+        settings=lambda w: plain(step("prepare"), SPACE.size(w.world), RECIPES.texts, RECIPES.confounders),
+        data=lambda w: shlex.quote(DATA if w.world == "nih" else ""),
+    benchmark:
+        f"{RUNS}/{{world}}/notebooks/steps/prepare.tsv"
+    priority: 100
+    shell:
+        execute(world="wildcards.world", data="params.data")
+
+
+rule latents:
+    input:
+        lambda w: prepared(w.world),
+        part("autoencoder"),
+        code=code(step("latents")),
+    output:
+        latents=f"{RUNS}/{{world}}/latents.safetensors",
+        notebook=f"{RUNS}/{{world}}/notebooks/steps/latents.ipynb",
+    params:
+        settings=plain(step("latents"), SCALE.resolution),
+    benchmark:
+        f"{RUNS}/{{world}}/notebooks/steps/latents.tsv"
+    priority: 100
+    shell:
+        execute(world="wildcards.world")
+
+
+# ---- the foundation: trained on scenes, once ----
+
+
+rule autoencoder:
+    input:
+        prepared("scenes"),
+        prepared("phantom"),
+        code=code(step("autoencoder")),
+    output:
+        model=part("autoencoder"),
+        notebook=f"{RUNS}/{FOUNDATION_WORLD}/notebooks/steps/autoencoder.ipynb",
+    params:
+        settings=plain(step("autoencoder"), SCALE.autoencoder, SCALE.resolution),
+    benchmark:
+        f"{RUNS}/{FOUNDATION_WORLD}/notebooks/steps/autoencoder.tsv"
+    priority: 100
+    shell:
+        execute()
+
+
+rule text_encoder:
+    input:
+        prepared("scenes"),
+        prepared("phantom"),
+        code=code(step("text_encoder")),
+    output:
+        model=part("text_encoder"),
+        notebook=f"{RUNS}/{FOUNDATION_WORLD}/notebooks/steps/text_encoder.ipynb",
+    params:
+        settings=plain(step("text_encoder"), SCALE.text_encoder, SCALE.resolution),
+    benchmark:
+        f"{RUNS}/{FOUNDATION_WORLD}/notebooks/steps/text_encoder.tsv"
+    priority: 100
+    shell:
+        execute()
+
+
+rule foundation:
+    input:
+        prepared(FOUNDATION_WORLD),
+        part("autoencoder"),
+        part("text_encoder"),
+        f"{RUNS}/{FOUNDATION_WORLD}/latents.safetensors",
+        code=code(step("foundation")),
+    output:
+        model=part("foundation"),
+        notebook=f"{RUNS}/{FOUNDATION_WORLD}/notebooks/steps/foundation.ipynb",
+    params:
+        settings=plain(step("foundation"), SCALE.unet, SCALE.denoising),
+    benchmark:
+        f"{RUNS}/{FOUNDATION_WORLD}/notebooks/steps/foundation.tsv"
+    priority: 100
+    shell:
+        execute()
+
+
+# ---- what can be known without a model, and what is asked ----
+
+
+rule baselines:
+    input:
+        lambda w: prepared(w.world),
+        code=code(step("baselines")),
+    output:
+        baselines("{world}"),
+        notebook=f"{RUNS}/{{world}}/notebooks/steps/baselines.ipynb",
+    params:
+        settings=plain(step("baselines"), SCALE.resolution),
+    benchmark:
+        f"{RUNS}/{{world}}/notebooks/steps/baselines.tsv"
+    priority: 90
+    shell:
+        execute(world="wildcards.world")
+
+
+# ---- fine-tuned variants ----
+
+
+rule train:
+    input:
+        lambda w: prepared(w.world),
+        lambda w: model(w.world, RECIPES.variants[w.variant].base, w.seed),
+        f"{RUNS}/{{world}}/latents.safetensors",
+        code=code(step("train")),
+    output:
+        model=f"{RUNS}/{{world}}/models/{{variant}}/seed{{seed}}/run.json",
+        notebook=f"{RUNS}/{{world}}/notebooks/steps/train/{{variant}}_seed{{seed}}.ipynb",
+    params:
+        settings=lambda w: plain(step("train"), SCALE.denoising, *recipe(w.variant)),
+    benchmark:
+        f"{RUNS}/{{world}}/notebooks/steps/train/{{variant}}_seed{{seed}}.tsv"
+    priority: lambda w: urgency(w.world, w.variant, w.seed)
+    wildcard_constraints:
+        variant="|".join(RECIPES.variants),
+    shell:
+        execute(world="wildcards.world", variant="wildcards.variant", seed="wildcards.seed")
+
+
+for (world, variant), protocols in asked().items():
+
+    rule:
+        name:
+            f"ground_{world}_{variant}"
+        input:
+            prepared(world),
+            lambda w, world=world, variant=variant: model(world, variant, w.seed),
+            f"{RUNS}/{world}/latents.safetensors",
+            code=code(step("ground")),
+        output:
+            [SPACE.scores(world, variant, "{seed}", protocol) for protocol in protocols],
+            notebook=f"{RUNS}/{world}/notebooks/steps/ground/{variant}_seed{{seed}}.ipynb",
+        params:
+            world=world,
+            variant=variant,
+            protocols=",".join(protocols),
+            settings=plain(step("ground"), SCALE.grounding, SCALE.resolution, *(RECIPES.protocols[name] for name in protocols)),
+        benchmark:
+            f"{RUNS}/{world}/notebooks/steps/ground/{variant}_seed{{seed}}.tsv"
+        priority: 90
+        shell:
+            execute(world="params.world", variant="params.variant", seed="wildcards.seed", protocols="params.protocols")
