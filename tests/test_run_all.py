@@ -59,6 +59,9 @@ def calls(checkout):
         (["--world", "mars"], "unknown world 'mars' at scale toy; known: phantom scenes nih"),
         (["--world", "nih"], "world 'nih' needs real images: give --data DIR"),
         (["--data", "/no/such/folder"], "--data '/no/such/folder': no such folder"),
+        (["--from", "ashes"], "unknown --from 'ashes'; known: scores"),
+        (["--from", "scores"], "no score rows are committed for scale 'toy'"),
+        (["--from", "scores", "--data", "."], "--from scores reads no images; leave out --data"),
         (["--only", "table_99"], "unknown target 'table_99'; known:"),
         (["--only", "makes"], "unknown target 'makes'; known:"),
         (["--jobs", "0"], "--jobs '0' is not a number of jobs"),
@@ -76,7 +79,18 @@ def test_a_wrong_option_is_one_line_and_nothing_is_started(checkout, arguments, 
 def test_help_names_every_option_and_starts_nothing(checkout):
     result = run(checkout, "--help")
     assert result.returncode == 0 and not calls(checkout)
-    for option in ("--scale", "--world", "--data", "--only", "--jobs", "--profile", "--dry-run", "--help", "test"):
+    for option in (
+        "--scale",
+        "--world",
+        "--data",
+        "--from",
+        "--only",
+        "--jobs",
+        "--profile",
+        "--dry-run",
+        "--help",
+        "test",
+    ):
         assert option in result.stdout
 
 

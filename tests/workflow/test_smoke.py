@@ -117,6 +117,23 @@ def test_killed_in_the_middle_and_run_again_the_tables_are_the_same(checkout, wh
     assert not checkpoints()
 
 
+def test_score_rows_alone_give_the_same_tables_and_no_training(checkout, whole):
+    made, committed = checkout / "runs" / "smoke", checkout / "paper_tables" / "smoke"
+    for world in ("phantom", "scenes"):
+        shutil.copytree(made / world / "scores", committed / world / "scores")
+    shutil.copytree(made / "phantom" / "tradeoff", committed / "phantom" / "tradeoff")
+    try:
+        result = subprocess.run(**command(checkout, "--from", "scores"), timeout=PATIENCE)
+    finally:
+        shutil.rmtree(committed)
+    assert result.returncode == 0, result.stdout[-5000:]
+    assert "paper_tables/smoke/phantom/tradeoff: reproduced" in result.stdout
+    assert "steps/" not in result.stdout
+    again = checkout / "runs" / "from_scores" / "runs" / "smoke" / "phantom" / "tradeoff"
+    tables = {path.name: path.read_bytes() for path in (made / "phantom" / "tradeoff").glob("*.csv")}
+    assert {path.name: path.read_bytes() for path in again.glob("*.csv")} == tables and "claims.csv" in tables
+
+
 def _until(condition, process):
     """Wait until ``condition`` holds; False when ``process`` ends, or patience does, before that."""
     end = time.monotonic() + PATIENCE
