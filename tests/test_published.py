@@ -86,8 +86,8 @@ def test_absolute_cnr_is_never_below_signed_cnr():
 
 
 def test_bad_files_are_named(tmp_path):
-    with pytest.raises(InputError, match=r"table_07\.csv: no such published table .*table_01, table_12"):
-        published.read(FOLDER, "tradeoff", 7)
+    with pytest.raises(InputError, match=r"table_13\.csv: no such published table .*table_01, table_02"):
+        published.read(FOLDER, "tradeoff", 13)
     shutil.copytree(FOLDER / "published", tmp_path / "published")
     path = tmp_path / "published" / "tradeoff" / "table_01.csv"
     whole = path.read_text(encoding="utf-8")
