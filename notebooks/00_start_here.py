@@ -92,6 +92,7 @@ for row in averages.to_dict("records"):
 # | `tradeoff/2_localization` | Tables 1 and 12 with all that belongs to them: curves over training, claims |
 # | `tradeoff/3_maps` | Figure 2: what the models look at |
 # | `tradeoff/4_text_difficulty` | the same two recipes on easier text about the same images |
+# | `beyond/1_ledger` | every claim, every world: what holds, what fails, what is open |
 #
 # Notebooks are text (`.py`, percent format): open them in JupyterLab with "Open With > Notebook". Executed copies lie
 # in `runs/<scale>/<world>/notebooks/`, tables and figures in `paper_tables/`, beside the numbers of the papers in

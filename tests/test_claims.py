@@ -220,3 +220,19 @@ def test_from_score_rows_to_a_verdict():
     assert decide(CLAIM, compare(good, bad, "cnr", "macro", 500, rng)) == "holds"
     assert decide(CLAIM, compare(bad, good, "cnr", "macro", 500, rng)) == "fails"
     assert decide(EQUAL, compare(bad, same, "cnr", "macro", 500, rng)) == "holds"
+
+
+def test_the_ledger_gathers_every_world_and_paper_and_says_it_in_one_line(tmp_path):
+    with pytest.raises(InputError, match=r"no claims\.csv below it"):
+        claims.gather(tmp_path)
+    verdicts = {"phantom/tradeoff": (0.2, 0.5, 0.3, 0.4), "nih/tradeoff": (-0.2, 0.5, 0.3, 0.4)}
+    for place, found in verdicts.items():
+        (tmp_path / place).mkdir(parents=True)
+        rows = [judge(CLAIM, effect(*found), "toy", place.split("/")[0], "n")]
+        write_table(ledger(rows), tmp_path / place / "claims.csv")
+    gathered = claims.gather(tmp_path)
+    assert gathered["world"].tolist() == ["nih", "phantom"]
+    assert claims.summary(gathered) == (
+        "tradeoff on nih: of 1 claims 0 hold, 0 fail, 1 are inconclusive; "
+        "tradeoff on phantom: of 1 claims 1 hold, 0 fail, 0 are inconclusive."
+    )

@@ -165,3 +165,25 @@ def read(path: Path) -> pd.DataFrame:
         raise InputError(f"{path}: no such file; run the notebook that judges these claims") from None
     except (KeyError, ValueError) as error:
         raise InputError(f"{path}: not a ledger of claims: {' '.join(str(error).split())}") from None
+
+
+def gather(folder: Path) -> pd.DataFrame:
+    """The one ledger of every world and paper: all ``<world>/<paper>/claims.csv`` below ``folder``, in order of name.
+
+    Raises InputError where there is none, or what `read` refuses.
+    """
+    paths = sorted(folder.glob("*/*/claims.csv"))
+    if not paths:
+        raise InputError(f"{folder}: no claims.csv below it; run ./run_all.sh first")
+    return ledger([row for path in paths for row in read(path).to_dict("records")])
+
+
+def summary(claims: pd.DataFrame) -> str:
+    """A ledger in one line: how many claims of each paper hold, fail and are inconclusive, by world."""
+    parts = []
+    for (world, paper), rows in claims.groupby(["world", "paper"], sort=False):
+        hold, fail, undecided = (int((rows["verdict"] == verdict).sum()) for verdict in VERDICTS)
+        parts.append(
+            f"{paper} on {world}: of {len(rows)} claims {hold} hold, {fail} fail, {undecided} are inconclusive"
+        )
+    return "; ".join(parts) + "."

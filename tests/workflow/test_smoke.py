@@ -132,6 +132,7 @@ def test_score_rows_alone_give_the_same_tables_and_no_training(checkout, whole):
     again = checkout / "runs" / "from_scores" / "runs" / "smoke" / "phantom" / "tradeoff"
     tables = {path.name: path.read_bytes() for path in (made / "phantom" / "tradeoff").glob("*.csv")}
     assert {path.name: path.read_bytes() for path in again.glob("*.csv")} == tables and "claims.csv" in tables
+    assert (checkout / "runs" / "from_scores" / "runs" / "smoke" / "notebooks" / "beyond" / "1_ledger.ipynb").exists()
 
 
 def _until(condition, process):
