@@ -120,6 +120,8 @@ Markdown(text_01)
 # %%
 title = f"Ours: {scale} scale, {world}"
 figure = figures.scores_by_finding(table_01, "auc", title, "Published: MS-CXR, full size")
+figures.save(figure, out / "figure_table_01")
+figure
 
 
 # %% [markdown]
