@@ -2,8 +2,8 @@
 
     python benchmarks/parser_quality.py draw    # prints the sample, to be read and labelled
 
-The sample is drawn by crude word searches, so that the parser has no say in what it is tested on. A sentence is named by
-its report and its place among the report's sentences (from 0; findings, then impression), never by its text.
+The sample is drawn by crude word searches, so that the parser has no say in what it is tested on. A sentence is named
+by its report and its place among the report's sentences (from 0; findings, then impression), never by its text.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ HEDGE = (
     r"\b(?:may|might|could|possibl[a-z]+|question[a-z]*|cannot|exclu[a-z]+|versus|vs|suspicio[a-z]+|suspect[a-z]*"
     r"|concern[a-z]*|borderline|likely|probabl[a-z]+|correlat[a-z]+|differential|suggest[a-z]*|consider[a-z]*)\b"
 )
+RARE = ("Consolidation", "Edema", "Pneumonia", "Pneumothorax")
 TRICKY = {
     "turning": rf"(?=.*(?:{ANY}))(?=.*{NEGATION}).*\b(?:but|with|which|however|except|other than|although|while)\b",
     "three words": rf"(?:{ANY}).*(?:{ANY}).*(?:{ANY})",
@@ -57,7 +58,8 @@ def sample() -> dict[tuple[str, int], str]:
     """(report, place) -> stratum of the sentences to be labelled; no wording twice, each at its first place.
 
     Strata: "ordinary", uniform over all wordings; a finding "+" where its word occurs without a negation and "-" with
-    one; "hedged"; the kinds of ``TRICKY``.
+    one; "hedged"; the kinds of ``TRICKY``; a rare finding "plain", without a negation or a hedge; "normal", a word of
+    normality and none of a finding.
     """
     first: dict[str, tuple[str, int]] = {}
     for key, text in texts().items():
@@ -68,6 +70,9 @@ def sample() -> dict[tuple[str, int], str]:
         wanted[f"{finding} -"] = (5, rf"(?=.*{NEGATION}).*(?:{words})")
     wanted["hedged"] = (24, rf"(?=.*(?:{ANY})).*{HEDGE}")
     wanted |= {name: (8, pattern) for name, pattern in TRICKY.items()}
+    for finding in RARE:
+        wanted[f"{finding} plain"] = (8, rf"(?!.*{NEGATION})(?!.*{HEDGE}).*(?:{FINDING_WORDS[finding]})")
+    wanted["normal"] = (16, rf"(?!.*(?:{ANY})).*(?:normal|clear|unremarkable|within)")
     drawn: dict[tuple[str, int], str] = {}
     for stratum, (number, pattern) in wanted.items():
         held = [key for text, key in first.items() if key not in drawn and re.match(pattern, text)]
