@@ -232,6 +232,9 @@ def test_the_ledger_gathers_every_world_and_paper_and_says_it_in_one_line(tmp_pa
         write_table(ledger(rows), tmp_path / place / "claims.csv")
     gathered = claims.gather(tmp_path)
     assert gathered["world"].tolist() == ["nih", "phantom"]
+    other = [{**rows[0], "id": "words", "world": "phantom"}]
+    write_table(ledger(other), tmp_path / "phantom" / "tradeoff" / "claims_words.csv")
+    assert claims.gather(tmp_path)["id"].tolist()[-1] == "words" and len(claims.gather(tmp_path)) == 3
     assert claims.summary(gathered) == (
         "tradeoff on nih: of 1 claims 0 hold, 0 fail, 1 are inconclusive; "
         "tradeoff on phantom: of 1 claims 1 hold, 0 fail, 0 are inconclusive."

@@ -127,3 +127,18 @@ def test_without_published_values_only_ours_is_drawn():
     assert [axis.get_title() for axis in figure.axes] == ["ours"]
     assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == [*FINDINGS, tables.MACRO, tables.WEIGHTED]
     mpl.pyplot.close(figure)
+
+
+def test_figure_03_draws_every_word_once_and_keywords_apart():
+    pairs = pd.DataFrame({"finding": "Edema", "word": ["edema", "left", "the"], "training_share": [0.5, 0.2, 0.9]})
+    pairs["keyword"] = pairs["word"] == "edema"
+    parts = [pairs.assign(variant=v, seed=s, cnr=[1.0, s, -s]) for v in tables.VARIANTS for s in (0, 1)]
+    found = {"value": 0.5, "low": -0.25, "high": 0.75, "words": 3}
+    figure = figures.figure_03(pd.concat(parts), pd.DataFrame([{"variant": v, **found} for v in tables.VARIANTS]))
+    for axis, variant in zip(figure.axes, tables.VARIANTS, strict=True):
+        other, keyword = (dots.get_offsets().tolist() for dots in axis.collections)
+        assert sorted(other) == [[20, 0.5], [90, -0.5]] and keyword == [[50, 1]]
+        assert axis.get_title() == f"{figures.NAMES[variant]}\nρ 0.50 [-0.25, 0.75], 3 words"
+    empty = pd.concat(parts).head(0)
+    figures.figure_03(empty, pd.DataFrame([{"variant": "foundation", **found}]))
+    mpl.pyplot.close("all")

@@ -7,7 +7,8 @@ import json
 import pandas as pd
 import pytest
 
-from plainsight import claims, cli, publish, tables, worlds
+import word_rows
+from plainsight import claims, cli, publish, tables, words, worlds
 from plainsight.errors import InputError
 
 
@@ -154,3 +155,46 @@ def test_score_rows_of_open_worlds_are_copied_whole_and_hold_no_text(tmp_path):
     with pytest.raises(InputError, match="column 'phrase' could carry text"):
         publish.publish_scores(fresh, committed, "phantom")
     assert "phrase" not in pd.read_parquet(committed / path.relative_to(fresh))
+
+
+def test_every_ledger_of_a_paper_is_compared_by_its_verdicts(tmp_path):
+    fresh, committed = folder(tmp_path / "a"), folder(tmp_path / "b")
+    for place, verdict in ((fresh, "fails"), (committed, "holds")):
+        tables.write_table(ledger(verdict, "words"), place / "claims_words.csv")
+    assert [str(d) for d in publish.compare(fresh, committed)] == [
+        "claims_words.csv: claim words: holds committed, fails now"
+    ]
+
+
+def test_tables_of_words_are_compared_word_by_word(tmp_path):
+    def words_table(lung: float) -> pd.DataFrame:
+        return pd.concat([table(word="edema", patients=9), table(lung, word="lung", patients=9)])
+
+    committed = folder(tmp_path / "b", words_table(0.8))
+    assert not publish.compare(folder(tmp_path / "a", words_table(0.81)), committed)
+    found = publish.compare(folder(tmp_path / "c", words_table(0.9)), committed)
+    assert [d.what for d in found] == ["Edema finetune_f auc lung"]
+
+
+def test_rows_by_word_travel_only_cut_loose_from_their_phrases(tmp_path):
+    fresh, committed = tmp_path / "fresh", tmp_path / "committed"
+    frames = word_rows.like_the_paper()
+    word_rows.write(frames, tmp_path)
+    (tmp_path / "scores").rename(fresh)
+    counts = pd.DataFrame({"finding": ["Edema"], "word": ["edema"], "with_word": [3], "texts": [9], "patients": [7]})
+    counts.to_parquet(fresh / "word_counts.parquet")
+    publish.publish_scores(fresh, committed, "phantom")
+    path = fresh / "finetune_f" / "seed1" / "words.parquet"
+    assert (committed / path.relative_to(fresh)).read_bytes() == path.read_bytes()
+    for wrong, message in (
+        (word_rows.attached({}), "example_id is not numbered anew"),
+        (frames["finetune_f", 1].replace({"word": {"edema": "pulmonary edema"}}), "more than single words"),
+    ):
+        wrong.to_parquet(path)
+        with pytest.raises(InputError, match=message) as caught:
+            publish.publish_scores(fresh, committed, "phantom")
+        assert "edema" not in str(caught.value)
+    words.detach(word_rows.attached({})).to_parquet(path)
+    counts.assign(patients=words.MIN_PATIENTS - 1).to_parquet(fresh / "word_counts.parquet")
+    with pytest.raises(InputError, match=r"word_counts\.parquet: column 'word' holds words without 5"):
+        publish.publish_scores(fresh, committed, "phantom")

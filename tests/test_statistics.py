@@ -233,3 +233,42 @@ def test_what_cannot_be_compared_is_named():
     fails(a, b, "model a, seed 1 of 3: score rows have no column 'auc'", metric="auc")
     fails([pd.concat([a[0], a[0].head(1)])], b, "example 'e000' has several rows")
     fails([a[0].assign(cnr=np.where(np.arange(60) == 3, np.nan, a[0]["cnr"]))], b, "cnr of example 'e003' is nan")
+
+
+# --- rank correlation ---
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(-3, 3)), min_size=3, max_size=30))
+def test_correlation_is_that_of_scipy_ties_included(pairs):
+    x, y = np.array(pairs, dtype=float).T
+    found = statistics.spearman(x, y)
+    if len(set(x)) == 1 or len(set(y)) == 1:
+        assert np.isnan(found)
+    else:
+        assert found == pytest.approx(scipy.stats.spearmanr(x, y).statistic, abs=1e-9)
+
+
+def test_resamples_take_all_pairs_of_a_unit_as_often_as_it_was_drawn():
+    rng = np.random.default_rng(0)
+    units = np.repeat(np.arange(12), [1, 2, 3] * 4)
+    x = rng.integers(0, 8, len(units)).astype(float)
+    y = x + rng.standard_normal(len(units))
+    found = statistics.rank_correlation(x, y, units, resamples=40, rng=np.random.default_rng(3))
+    drawn = np.random.default_rng(3).integers(12, size=(40, 12))
+    rows = [np.concatenate([np.flatnonzero(units == unit) for unit in draw]) for draw in drawn]
+    each = [scipy.stats.spearmanr(x[row], y[row]).statistic for row in rows]
+    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(each, [0.025, 0.975])))
+    assert (found.n_patients, found.n_rows) == (12, len(units))
+    assert found.estimate == statistics.spearman(x, y)
+
+
+def test_correlations_that_cannot_be_computed():
+    rng = np.random.default_rng(0)
+    for x, units in (([], []), ([1.0, 2.0], ["a", "a"]), ([1.0, 1.0], ["a", "b"])):
+        found = statistics.rank_correlation(x, x, units, resamples=9, rng=rng)
+        assert np.isnan(found.low) and np.isnan(found.high)
+    with pytest.raises(InputError, match="one unit for each pair"):
+        statistics.rank_correlation([1, 2], [1, 2], ["a"], rng=rng)
+    with pytest.raises(InputError, match="not finite"):
+        statistics.rank_correlation([1, np.nan], [1, 2], ["a", "b"], rng=rng)

@@ -193,3 +193,28 @@ def test_other_suffixes_are_refused(tmp_path):
         tables.write_table(pd.DataFrame({"n": [1]}), tmp_path / "t.txt")
     with pytest.raises(InputError, match="with its Markdown"):
         tables.write_table(pd.DataFrame({"n": [1]}), tmp_path / "t.md")
+
+
+@pytest.mark.parametrize(
+    ("word", "patients", "message"),
+    [
+        ("pulmonary edema", 9, "more than single words"),
+        ("", 9, "more than single words"),
+        ("edema", 4, "without 5 or more 'patients'"),
+        ("edema", None, "without 5 or more 'patients'"),
+    ],
+)
+def test_words_of_texts_are_single_and_common_or_stay_here(tmp_path, word, patients, message):
+    table = pd.DataFrame({"finding": ["Edema", "Edema"], "word": ["EOS", word], "value": [1.0, 1.0]})
+    if patients is not None:
+        table = table.assign(patients=[1, patients])
+    with pytest.raises(InputError, match=message) as caught:
+        tables.write_table(table, tmp_path / "t.csv")
+    assert "edema" not in str(caught.value)
+    tables.write_table(table.assign(word=["SOS", "lung"], patients=[1, 5]), tmp_path / "t.csv")
+
+
+def test_averages_are_made_as_asked_for():
+    whole = tables.summarise(by_hand(), ["variant"], ("auc",), ("Edema",), 20)
+    alone = tables.summarise(by_hand(), ["variant"], ("auc",), ("Edema",), 20, averages=())
+    pd.testing.assert_frame_equal(alone, whole[whole["finding"] == "Edema"].reset_index(drop=True))

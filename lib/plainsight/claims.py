@@ -168,11 +168,11 @@ def read(path: Path) -> pd.DataFrame:
 
 
 def gather(folder: Path) -> pd.DataFrame:
-    """The one ledger of every world and paper: all ``<world>/<paper>/claims.csv`` below ``folder``, in order of name.
+    """The one ledger of every world and paper: all ``<world>/<paper>/claims*.csv`` below ``folder``, in order of name.
 
     Raises InputError where there is none, or what `read` refuses.
     """
-    paths = sorted(folder.glob("*/*/claims.csv"))
+    paths = sorted(folder.glob("*/*/claims*.csv"))
     if not paths:
         raise InputError(f"{folder}: no claims.csv below it; run ./run_all.sh first")
     return ledger([row for path in paths for row in read(path).to_dict("records")])

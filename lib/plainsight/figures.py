@@ -234,6 +234,33 @@ def _dots(
     axis.grid(axis="y", visible=False)
 
 
+@mpl.rc_context(STYLE)
+def figure_03(points: pd.DataFrame, correlations: pd.DataFrame) -> Figure:
+    """Figure 3 of seed 000: how common a word is in training texts about a finding against its CNR, a panel a model.
+
+    Args:
+        points: a row for each finding, word, variant and seed (``plainsight.tables_words.points``); seeds are averaged.
+        correlations: of each variant (``plainsight.tables_words.correlations``), for the titles.
+    """
+    variants = correlations["variant"].to_list()
+    shape = {"sharex": True, "sharey": True, "squeeze": False, "figsize": (3.4 * len(variants), 3.9)}
+    figure, axes = plt.subplots(1, len(variants), layout="constrained", **shape)
+    for axis, cell in zip(axes[0], correlations.to_dict("records"), strict=True):
+        variant = cell["variant"]
+        mean = points[points["variant"] == variant].groupby(["finding", "word", "keyword"]).mean(numeric_only=True)
+        mean = mean.reset_index()
+        for keyword, label in ((False, "other word"), (True, "keyword of the finding")):
+            dots = mean[mean["keyword"] == keyword]
+            look = {"marker": MARKERS[variant], "color": COLOURS[variant] if keyword else "none", "edgecolor": "0.25"}
+            axis.scatter(100 * dots["training_share"], dots["cnr"], s=28, linewidth=0.7, label=label, **look)
+        axis.axhline(CHANCE["cnr"], color="0.4", linewidth=1, label="chance", zorder=1)
+        rho = f"ρ {cell['value']:.2f} [{cell['low']:.2f}, {cell['high']:.2f}], {cell['words']} words"
+        axis.set(title=f"{NAMES[variant]}\n{rho}", xlabel="training texts with the word (%)")
+    axes[0][0].set_ylabel(LABELS["cnr"])
+    _legend_below(figure, axes[0][-1])
+    return figure
+
+
 def _legend_below(figure: Figure, *axes: Axes) -> None:
     """One legend under all panels, each entry once."""
     found = {label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from plainsight import claims, tables
+from plainsight import claims, tables, words
 from plainsight.errors import InputError
 from plainsight.files import atomic
 from plainsight.workspace import FOUNDATION_WORLD, open_workspace
@@ -27,7 +27,7 @@ MAX_BYTES = 1_000_000
 """No committed file is larger."""
 OPEN_WORLDS = {"phantom", "scenes", "nih"}
 """Worlds whose images anybody may pass on."""
-PLOTS = {"figure_first_look", "figure_table_01", "figure_curves", "figure_text_difficulty"}
+PLOTS = {"figure_first_look", "figure_table_01", "figure_curves", "figure_text_difficulty", "figure_03"}
 """The figures that draw numbers alone; every other one may hold pixels of images and stays within the open worlds."""
 
 
@@ -68,7 +68,7 @@ def compare(fresh: Path, committed: Path) -> list[Difference]:
     for name in names:
         if not (fresh / name).is_file():
             found.append(Difference(name, "the file", "there", "missing"))
-        elif name == "claims.csv":
+        elif name.startswith("claims"):
             found += _verdicts(claims.read(fresh / name), claims.read(committed / name), name)
         else:
             found += _numbers(_read(fresh / name), _read(committed / name), name)
@@ -152,16 +152,19 @@ def publish(fresh: Path, committed: Path, world: str) -> list[str]:
 def publish_scores(fresh: Path, committed: Path, world: str) -> None:
     """Copy the score rows of an open world, so that tables can be made again without training; replaced whole.
 
-    Raises InputError for a world that is not open, or a column that holds more than numbers and is none of an
-    example's name, patient and finding.
+    Raises InputError for a world that is not open, a column that holds more than numbers and is none of an example's
+    name, patient and finding, or rows by word from which phrases could be put together (``plainsight.words``).
     """
     if world not in OPEN_WORLDS:
         raise InputError(f"{fresh}: score rows name patients, and world {world!r} is not open; keep them in runs/")
     with atomic(committed) as folder:
         folder.mkdir()
         for path in sorted(fresh.rglob("*.parquet")):
-            frame = pd.read_parquet(path).drop(columns=list(NAMES), errors="ignore")
-            tables.refuse_private(frame, str(path))
+            frame = pd.read_parquet(path)
+            if "word" in frame and "example_id" in frame:
+                words.refuse_attached(frame, str(path))
+                frame["patients"] = frame.groupby("word")["patient"].transform("nunique")
+            tables.refuse_private(frame.drop(columns=list(NAMES), errors="ignore"), str(path))
             target = folder / path.relative_to(fresh)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)

@@ -99,6 +99,62 @@ def bootstrap_mean(
     return Interval(mean(values, average, findings), float(low), float(high), len(names), len(values))
 
 
+def rank_correlation(
+    x: np.ndarray, y: np.ndarray, units: np.ndarray, *, resamples: int = 10_000, rng: np.random.Generator
+) -> Interval:
+    """Spearman's correlation of N pairs with its percentile bootstrap interval over ``units``.
+
+    Each resample draws as many units as there are, with replacement, and takes all pairs of a unit as often as it was
+    drawn. ``n_patients`` of the result is the number of units.
+
+    Args:
+        x, y: N finite numbers each; ties get their mean rank.
+        units: N names, such as words, that pairs may share.
+        resamples: number of bootstrap resamples; those without a spread in ``x`` or ``y`` are left out.
+        rng: source of the draws.
+
+    Raises:
+        InputError: arrays of different lengths, or numbers that are not finite.
+    """
+    x, y, units = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64), np.asarray(units)
+    if not len(x) == len(y) == len(units):
+        raise InputError(f"correlation: {len(x)}, {len(y)} and {len(units)} values; give one unit for each pair")
+    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        raise InputError("correlation: a value is not finite; leave such pairs out")
+    names, unit = np.unique(units, return_inverse=True)
+    low = high = float("nan")
+    if len(names) > 1 and resamples:
+        drawn = rng.integers(len(names), size=(resamples, len(names))) + len(names) * np.arange(resamples)[:, None]
+        times = np.bincount(drawn.ravel(), minlength=resamples * len(names)).reshape(resamples, len(names))
+        found = _spearman(x, y, times[:, unit].astype(np.float64))
+        if np.isfinite(found).any():
+            low, high = np.nanquantile(found, [0.025, 0.975])
+    return Interval(spearman(x, y), float(low), float(high), len(names), len(x))
+
+
+def spearman(x: np.ndarray, y: np.ndarray) -> float:
+    """Spearman's correlation of N pairs; NaN where one side has no spread."""
+    return float(_spearman(np.asarray(x), np.asarray(y), np.ones((1, len(x))))[0])
+
+
+def _spearman(x: np.ndarray, y: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Pearson's correlation of the ranks in each of R samples, in which pair n stands ``times[r, n]`` times: (R,)."""
+    total = times.sum(axis=1, keepdims=True)
+    with np.errstate(invalid="ignore", divide="ignore"):  # no pairs, or no spread
+        a, b = (
+            ranks - (times * ranks).sum(axis=1, keepdims=True) / total for ranks in (_ranks(x, times), _ranks(y, times))
+        )
+        covariance, *variances = ((times * product).sum(axis=1) for product in (a * b, a * a, b * b))
+        return covariance / np.sqrt(variances[0] * variances[1])
+
+
+def _ranks(values: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """The rank of each value in each of R samples, (R, N); ties get the mean of their ranks."""
+    distinct, place = np.unique(values, return_inverse=True)
+    counts = times @ np.eye(len(distinct))[place]
+    return (counts.cumsum(axis=1) - (counts - 1) / 2)[:, place]
+
+
 def _resampled_averages(sums: np.ndarray, counts: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
     """The average of each resample: how often each patient is drawn, times sums and counts (patients x findings)."""
     patients = len(sums)

@@ -23,6 +23,7 @@ from plainsight.errors import InputError
 from plainsight.files import atomic
 from plainsight.published import AVERAGE
 from plainsight.seeding import numpy_generator
+from plainsight.words import MIN_PATIENTS, SPECIAL
 
 MACRO = "Average (macro)"
 WEIGHTED = "Average (sample-weighted)"
@@ -53,6 +54,7 @@ PERCENT = ("auc", "top1")
 WORDS = (
     *("finding", "variant", "protocol", "metric", "printed", "note"),
     *("id", "paper", "place", "statement", "statistic", "scale", "world", "verdict", "notebook"),
+    *("keywords", "word"),
 )
 """The only columns of a committed table that may hold words; in all others stand numbers."""
 IDENTIFYING = {
@@ -73,9 +75,14 @@ class Setting:
 
 
 def summarise(
-    rows: pd.DataFrame, keys: Sequence[str], metrics: Iterable[str], findings: Sequence[str], resamples: int
+    rows: pd.DataFrame,
+    keys: Sequence[str],
+    metrics: Iterable[str],
+    findings: Sequence[str],
+    resamples: int,
+    averages: Sequence[str] = (MACRO, WEIGHTED),
 ) -> pd.DataFrame:
-    """Score rows as a tidy frame: for each combination of ``keys`` every finding, then both averages.
+    """Score rows as a tidy frame: for each combination of ``keys`` every finding, then the averages.
 
     Args:
         rows: score rows (``plainsight.results.read``).
@@ -84,6 +91,7 @@ def summarise(
         findings: those to show, in order; one without rows is left out. With none only the averages are made.
         resamples: bootstrap resamples of patients. The draws depend on the finding alone: a table does not
             change when other rows join it, and models are resampled alike.
+        averages: which of MACRO and WEIGHTED to make.
 
     Raises:
         InputError: an example that a seed lacks or has twice, or a score that is not finite.
@@ -93,7 +101,7 @@ def summarise(
         names = dict(zip(keys, key, strict=True))
         scores, examples = _by_example(group, metrics, names)
         present = [finding for finding in findings if (examples["finding"] == finding).any()]
-        for metric, finding in itertools.product(metrics, [*present, MACRO, WEIGHTED]):
+        for metric, finding in itertools.product(metrics, [*present, *averages]):
             cell = _cell(scores[metric], examples, finding, resamples)
             cells.append({"finding": finding, **names, "metric": metric, **cell})
     return pd.DataFrame(cells)
@@ -298,7 +306,12 @@ def write_table(table: pd.DataFrame, path: Path | str, markdown: str | None = No
 
 
 def refuse_private(table: pd.DataFrame, where: str) -> None:
-    """InputError for a column that could carry what may not travel: by its name, or as it holds more than numbers."""
+    """InputError for a column that could carry what may not travel: by its name, or as it holds more than numbers.
+
+    The texts of reports may travel in one form only: single words, each in rows of their own with the number of
+    ``patients`` whose texts hold it, ``MIN_PATIENTS`` at least. A word that so many share names none of them, and words
+    without their neighbours are nobody's sentence.
+    """
     for name in table.columns:
         if IDENTIFYING & set(re.split(r"[^a-z]+", str(name).lower())):
             raise InputError(
@@ -306,3 +319,14 @@ def refuse_private(table: pd.DataFrame, where: str) -> None:
             )
         if name not in WORDS and not pd.api.types.is_numeric_dtype(table[name]):
             raise InputError(f"{where}: column {name!r} holds more than numbers; words may stand in {', '.join(WORDS)}")
+    if "word" in table.columns:
+        _refuse_rare_words(table, where)
+
+
+def _refuse_rare_words(table: pd.DataFrame, where: str) -> None:
+    words = table[~table["word"].isin(SPECIAL)]
+    # No message shows them: what is refused may be a sentence, or a name.
+    if words["word"].map(lambda word: len(str(word).split()) != 1).any():
+        raise InputError(f"{where}: column 'word' holds more than single words")
+    if len(words) and ("patients" not in table.columns or not (words["patients"] >= MIN_PATIENTS).all()):
+        raise InputError(f"{where}: column 'word' holds words without {MIN_PATIENTS} or more 'patients'")

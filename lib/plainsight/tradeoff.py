@@ -51,6 +51,8 @@ class Comparison:
     finding: str = ""
     several: bool = False
     spread: bool = False
+    protocol_b: str = ""
+    """How ``b`` is asked where that differs; "" as ``a`` is."""
 
 
 def comparisons(table_01: pd.DataFrame, table_12: pd.DataFrame, names: Mapping[str, str]) -> list[Comparison]:
@@ -169,7 +171,13 @@ def _claim(key: str, place: str, statement: str, published: float, metric: str, 
 
 
 def judge_all(
-    chosen: list[Comparison], rows: pd.DataFrame, several: Collection[str], scale: str, world: str, resamples: int
+    chosen: list[Comparison],
+    rows: pd.DataFrame,
+    several: Collection[str],
+    scale: str,
+    world: str,
+    resamples: int,
+    notebook: str = NOTEBOOK,
 ) -> pd.DataFrame:
     """The ledger of these claims (columns of ``plainsight.claims``), from score rows.
 
@@ -179,11 +187,12 @@ def judge_all(
         several: ids of the examples with more than one box.
         scale, world: where the rows come from.
         resamples: bootstrap resamples of patients.
+        notebook: the one that judges, for the ledger.
     """
     rows = overestimated(rows)
     parts = [(one, *_rows(one, rows, several)) for one in chosen]
     effects = [(one, _effect(one, a, b, resamples)) for one, a, b in parts if a and (b or one.b is None)]
-    return ledger([judge(one.claim, effect, scale, world, NOTEBOOK) for one, effect in effects])
+    return ledger([judge(one.claim, effect, scale, world, notebook) for one, effect in effects])
 
 
 def by_text(rows: pd.DataFrame, recipes: Mapping[str, Variant]) -> pd.DataFrame:
@@ -210,12 +219,11 @@ def _rows(
     one: Comparison, rows: pd.DataFrame, several: Collection[str]
 ) -> tuple[list[pd.DataFrame], list[pd.DataFrame]]:
     """The score rows of either side, one frame a training seed."""
-    mine = rows[rows["protocol"] == one.protocol]
-    if one.finding:
-        mine = mine[mine["finding"] == one.finding]
+    mine = rows[rows["finding"] == one.finding] if one.finding else rows
     if one.several:
         mine = mine[mine["example_id"].isin(several)]
-    sides = (mine[mine["variant"] == variant] for variant in (one.a, one.b))
+    asked = ((one.a, one.protocol), (one.b, one.protocol_b or one.protocol))
+    sides = (mine[(mine["variant"] == variant) & (mine["protocol"] == protocol)] for variant, protocol in asked)
     a, b = ([frame for _, frame in side.groupby("seed")] for side in sides)
     return a, b
 

@@ -72,14 +72,8 @@ class _WordProcessor:
             attention_mask = attn.prepare_attention_mask(attention_mask, tokens, batch)
         if attn.norm_cross:
             encoder_hidden_states = attn.norm_encoder_hidden_states(encoder_hidden_states)
-        query, key, value = (
-            attn.head_to_batch_dim(projected)
-            for projected in (
-                attn.to_q(hidden_states),
-                attn.to_k(encoder_hidden_states),
-                attn.to_v(encoder_hidden_states),
-            )
-        )
+        projected = (attn.to_q(hidden_states), attn.to_k(encoder_hidden_states), attn.to_v(encoder_hidden_states))
+        query, key, value = map(attn.head_to_batch_dim, projected)
         probabilities = attn.get_attention_scores(query, key, attention_mask)
         self.capture.add(probabilities.unflatten(0, (batch, attn.heads)))
         output = attn.batch_to_head_dim(probabilities @ value)
@@ -124,7 +118,7 @@ def word_weights(tokenizer: PreTrainedTokenizerBase, phrase: str, keywords: Sequ
         rows[word] = np.zeros(tokenizer.model_max_length, dtype=np.float32)
         for span in spans:
             rows[word][span] += 1 / (len(spans) * (span.stop - span.start))
-    times = tuple(len(places.get(name, "1")) for name in rows)
+    times = tuple(len(places[name]) if name in places else 1 for name in rows)
     return WordWeights(tuple(rows), np.stack(list(rows.values())), times, len(chosen.lost_words))
 
 

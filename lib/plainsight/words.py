@@ -72,8 +72,9 @@ def detach(rows: pd.DataFrame) -> pd.DataFrame:
 
     A word that fewer than ``MIN_PATIENTS`` patients' texts hold is left out. Examples and patients are numbered anew
     for each word, in an order drawn by the word alone: rows of one word keep what resampling and pairing need, across
-    models, training seeds and kinds of text, but rows of two words cannot be told to be of one phrase. Rows come back
-    sorted, with the columns of `COLUMNS`.
+    models, training seeds and kinds of text, but rows of two words cannot be told to be of one phrase. (What equal
+    counts still give away is which words go together in a sentence that many patients share, and that names nobody.)
+    Rows come back sorted, with the columns of `COLUMNS`.
     """
     enough = rows.groupby("word")["patient"].transform("nunique") >= MIN_PATIENTS
     kept = rows[enough | rows["word"].isin(SPECIAL)]
