@@ -87,11 +87,13 @@ for row in averages.to_dict("records"):
 # | `steps/autoencoder`, `text_encoder`, `latents`, `foundation` | the model before fine-tuning |
 # | `steps/train` | one fine-tuning |
 # | `steps/ground` | asking one model where its words are; first of all the foundation, on drawn scenes |
+# | `steps/words`, `word_counts` | asking it about every word; how common the words are |
 # | `tradeoff/1_first_look` | F against L as soon as there is one pair: a picture, no verdict |
 # | `steps/baselines` | what can be known without looking at the image |
 # | `tradeoff/2_localization` | Tables 1 and 12 with all that belongs to them: curves over training, claims |
 # | `tradeoff/3_maps` | Figure 2: what the models look at |
 # | `tradeoff/4_text_difficulty` | the same two recipes on easier text about the same images |
+# | `tradeoff/5_words` | Tables 6, 8 and 9, Figure 3: which words know the place, and whether common ones do |
 # | `beyond/1_ledger` | every claim, every world: what holds, what fails, what is open |
 #
 # Notebooks are text (`.py`, percent format): open them in JupyterLab with "Open With > Notebook". Executed copies lie

@@ -158,3 +158,47 @@ for (world, variant), protocols in asked().items():
         priority: 90
         shell:
             execute(world="params.world", variant="params.variant", seed="wildcards.seed", protocols="params.protocols")
+
+
+# ---- every word by itself ----
+
+
+rule word_counts:
+    input:
+        lambda w: prepared(w.world),
+        lambda w: prepared(SPACE.size(w.world).models_from or w.world),
+        code=code(step("word_counts")),
+    output:
+        word_counts("{world}"),
+        notebook=f"{RUNS}/{{world}}/notebooks/steps/word_counts.ipynb",
+    params:
+        settings=plain(step("word_counts"), *recipe("finetune_f")),
+    benchmark:
+        f"{RUNS}/{{world}}/notebooks/steps/word_counts.tsv"
+    priority: 90
+    shell:
+        execute(world="wildcards.world")
+
+
+for world, variant in dict.fromkeys((world, run[0]) for name in NOTEBOOKS for world in SCALE.worlds for run in words_of(name, world)):
+
+    rule:
+        name:
+            f"words_{world}_{variant}"
+        input:
+            prepared(world),
+            lambda w, world=world, variant=variant: model(world, variant, w.seed),
+            f"{RUNS}/{world}/latents.safetensors",
+            code=code(step("words")),
+        output:
+            by_word(world, variant, "{seed}"),
+            notebook=f"{RUNS}/{world}/notebooks/steps/words/{variant}_seed{{seed}}.ipynb",
+        params:
+            world=world,
+            variant=variant,
+            settings=plain(step("words"), SCALE.grounding, SCALE.resolution, RECIPES.protocols["boxes"], RECIPES.texts["reports"]),
+        benchmark:
+            f"{RUNS}/{world}/notebooks/steps/words/{variant}_seed{{seed}}.tsv"
+        priority: 90
+        shell:
+            execute(world="params.world", variant="params.variant", seed="wildcards.seed")
