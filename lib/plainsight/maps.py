@@ -45,8 +45,9 @@ def write_maps(
         InputError: a phrase that does not fit, keywords that are not in it, an image that cannot be read, or maps in
             ``out`` that were made otherwise; all before the first map is made.
     """
-    for row in tqdm(table.examples.index, desc="checking phrases", unit="row", delay=1):
-        _row_tokens(model, table, row, rule)
+    with tqdm(table.examples.index, desc="checking phrases", unit="row", delay=1) as rows:
+        for row in rows:
+            _row_tokens(model, table, row, rule)
     asked = mapfolder.asked(table)
     settings = {
         "model": models.fingerprint(model),
@@ -58,8 +59,9 @@ def write_maps(
     mapfolder.check(out, asked, settings)
     todo = table.examples[table.examples["example_id"].isin(mapfolder.missing(out, asked))]
     images = todo["image"].drop_duplicates()
-    for row, name in tqdm(images.items(), total=len(images), desc="checking images", unit="image", delay=1):
-        schema.read_image(root / name, table.place(row, "image"))
+    with tqdm(images.items(), total=len(images), desc="checking images", unit="image", delay=1) as files:
+        for row, name in files:
+            schema.read_image(root / name, table.place(row, "image"))
     mapfolder.claim(out, asked, settings)
     batches = -(-len(todo) * config.last_n // config.batch_size)
     there = f", {len(asked) - len(todo)} are there" if len(asked) > len(todo) else ""

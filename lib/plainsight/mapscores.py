@@ -51,8 +51,8 @@ def score_maps(table: Table, root: Path, maps: Path) -> pd.DataFrame:
             "ground with this table, or take their rows out of it"
         )
     mapfolder.check(maps, mapfolder.asked(table))
-    examples = tqdm(table.examples.iterrows(), total=len(ids), desc="scoring", unit="row")
-    rows = [_score_row(example, root, maps) for _, example in examples]
+    with tqdm(table.examples.iterrows(), total=len(ids), desc="scoring", unit="row") as examples:
+        rows = [_score_row(example, root, maps) for _, example in examples]
     return pd.concat([pd.DataFrame(rows, columns=COLUMNS, index=table.examples.index), table.carried], axis=1)
 
 
