@@ -17,6 +17,7 @@ from diffusers import UNet2DConditionModel
 from PIL import Image
 from safetensors.torch import save_file
 
+from own_data import ROWS, write_images, write_table
 from plainsight import cli, files, latents, models, notebooks, schema, worlds
 from plainsight.config import Experiments, Scale, from_dict, read_yaml
 from plainsight.errors import InputError
@@ -43,8 +44,7 @@ def line(caught: pytest.ExceptionInfo) -> str:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--scale", "paper"], "unknown scale 'paper'; known: smoke toy"),
-        (["--scale", "bench"], "unknown scale 'bench'; known: smoke toy"),
+        (["--scale", "paper"], "unknown scale 'paper'; known: bench smoke toy"),
         (["--scale", "../scales/toy"], "unknown scale '../scales/toy'"),
         (["--scale", ""], "option --scale needs a value"),
         (["--data", ""], "option --data needs a value"),
@@ -412,10 +412,103 @@ def test_models_that_are_damaged_or_of_another_kind(ground, tiny_model_dir, tmp_
     assert message in ground({"--model": folder})
 
 
+# --- a table of one's own -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def own(tiny_model_dir, tmp_path, capsys):
+    """Runs a command on a table with changed options and rows; the one line it must end with, bars aside."""
+    where = {"--table": tmp_path / "table.csv", "--images": write_images(tmp_path / "images")}
+    model = {"--model": tiny_model_dir, "--steps": 2, "--device": "cpu", "--out": tmp_path / "maps"}
+    options = {"ground": where | model, "score": where | {"--maps": tmp_path / "maps", "--out": tmp_path / "scores"}}
+
+    def run(command="ground", change=None, rows=ROWS, code=2):
+        write_table(tmp_path / "table.csv", rows)
+        given = options[command] | (change or {})
+        assert cli.main([command, *(str(part) for pair in given.items() for part in pair)]) == code
+        error = capsys.readouterr().err.splitlines()
+        if code:
+            assert error[-1].startswith(f"plainsight {command}: ") and SECRET not in error[-1]
+        return error[-1] if error else ""
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("change", "rows", "message"),
+    [
+        ({"--table": "absent.csv"}, ROWS, "absent.csv: no such table"),
+        ({"--images": "absent"}, ROWS, "absent: no such folder of images"),
+        ({"--model": "absent"}, ROWS, "not a Stable Diffusion folder"),
+        ({"--out": __file__}, ROWS, "is a file; give a folder"),
+        ({"--steps": 0}, ROWS, "--steps 0: give 1 or more"),
+        ({"--batch-size": 0}, ROWS, "--batch-size 0: give 1 or more"),
+        ({}, [{"image": "wide.png", "text": SECRET}], "column 'phrase' is missing"),
+        ({}, [ROWS[0], ROWS[1] | {"image": "gone.png"}], "row 2 below the header, column 'image'): no such image"),
+        ({}, [ROWS[0] | {"boxes": "0 0 91 10"}], "row 1 below the header, column 'boxes': box [0.0, 0.0, 91.0, 10.0]"),
+    ],
+)
+def test_a_faulty_table_ends_before_a_model_is_loaded(own, monkeypatch, tmp_path, change, rows, message):
+    monkeypatch.setattr(models, "load", lambda *_, **__: pytest.fail("the model was loaded"))
+    assert message in own("ground", change, rows)
+    assert not (tmp_path / "maps").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "rows", "message"),
+    [
+        ({"--steps": 1000}, ROWS, "--steps 1000: the model has 1000 timesteps"),
+        ({"--device": "meta"}, ROWS, "--device meta: not usable here"),
+        ({"--out": f"{__file__}/below"}, ROWS, "its folder cannot be made"),
+        ({"--tokens": "effusion"}, ROWS, "row 2 below the header, column 'phrase': no word of it contains 'effusion'"),
+        ({}, [ROWS[0] | {"phrase": SECRET * 20}], "column 'phrase': is longer than the 75 tokens"),
+        ({}, [ROWS[0] | {"phrase": SECRET, "keywords": "effusion"}], "column 'keywords': no word of the phrase"),
+    ],
+)
+def test_what_only_the_model_shows_ends_before_the_long_work(own, monkeypatch, change, rows, message):
+    monkeypatch.setattr(models.Model, "encode_images", lambda *_: pytest.fail("the work began"))
+    assert message in own("ground", change, rows)
+
+
+def test_maps_are_not_mixed(own, tmp_path):
+    own(code=0)
+    assert "its maps were made with seed 0, not 1; choose another folder" in own("ground", {"--seed": 1})
+    assert "its maps were made with steps 2, not 3" in own("ground", {"--steps": 3})
+    assert "its maps were made with tokens all_words, not end" in own("ground", {"--tokens": "end"})
+    changed = [ROWS[0] | {"phrase": SECRET}, *ROWS[1:]]
+    for command in ("ground", "score"):
+        assert "the map of '1_wide' was made for another image, phrase or keywords" in own(command, rows=changed)
+    (tmp_path / "maps" / "settings.json").unlink()
+    assert "holds 5 maps but no settings.json" in own()
+
+
+@pytest.mark.parametrize(
+    ("change", "rows", "message"),
+    [
+        ({"--maps": "absent"}, ROWS, "--maps absent: no such folder"),
+        ({"--out": f"{__file__}/below"}, ROWS, "its folder cannot be made"),
+        ({}, [*ROWS, ROWS[0]], "1 of 6 maps are missing, the first that of '6_wide'"),
+        ({}, [ROWS[0] | {"boxes": ""}, *ROWS[1:]], "row 1 below the header, column 'boxes': is empty"),
+        ({}, [ROWS[0] | {"mask": "tall.png"}], "column 'mask': the mask has 64 x 100 pixels, its image 90 x 60"),
+        ({}, [ROWS[0] | {"auc": "1"}], "column 'auc' has the name of a score"),
+    ],
+)
+def test_what_cannot_be_scored(own, tmp_path, change, rows, message):
+    own(code=0)
+    assert message in own("score", change, rows)
+    assert not (tmp_path / "scores" / "scores.csv").exists()
+
+
+def test_a_damaged_map_is_named(own, tmp_path):
+    own(code=0)
+    (tmp_path / "maps" / "3_wide.npy").write_bytes(b"cut")
+    assert "3_wide.npy: is not a NumPy file or damaged; delete it and make it again" in own("score")
+
+
 def test_compare_with_an_unknown_scale_or_outside_a_checkout(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(ROOT)
     assert cli.main(["compare", "--scale", "paper"]) == 2
-    assert capsys.readouterr().err == "plainsight compare: unknown scale 'paper'; known: smoke, toy\n"
+    assert capsys.readouterr().err == "plainsight compare: unknown scale 'paper'; known: bench, smoke, toy\n"
     monkeypatch.chdir(tmp_path)
     assert cli.main(["compare"]) == 2
     assert "not inside a checkout" in capsys.readouterr().err

@@ -4,14 +4,18 @@ import json
 import shutil
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from diffusers import UNet2DConditionModel
 from PIL import Image
 
+from own_data import ROWS, write_images, write_table
 from plainsight import cli
+from plainsight.commands.ground_image import peak_and_box
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +37,8 @@ def options(tiny_model_dir: Path, image: Path, tmp_path: Path) -> dict[str, obje
     }
 
 
-def run(options: dict[str, object]) -> int:
-    return cli.main(["ground", *(str(part) for pair in options.items() for part in pair)])
+def run(options: dict[str, object], command: str = "ground") -> int:
+    return cli.main([command, *(str(part) for pair in options.items() for part in pair)])
 
 
 def test_ground_writes_map_pictures_and_result(options, capsys) -> None:
@@ -86,6 +90,93 @@ def test_colour_images_are_read(options, tmp_path) -> None:
     pixels = np.random.default_rng(1).integers(0, 256, (70, 64, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(tmp_path / "colour.jpg")
     assert run(options | {"--image": tmp_path / "colour.jpg"}) == 0
+
+
+@pytest.fixture
+def own(tiny_model_dir: Path, tmp_path: Path) -> dict[str, dict[str, object]]:
+    """Options of both commands for a table of one's own."""
+    where = {"--table": write_table(tmp_path / "table.csv"), "--images": write_images(tmp_path / "images")}
+    maps = tmp_path / "maps"
+    return {
+        "ground": {"--model": tiny_model_dir, **where, "--out": maps, "--steps": 5, "--device": "cpu"},
+        "score": {"--maps": maps, **where, "--out": tmp_path / "scores"},
+    }
+
+
+def test_a_table_is_grounded_then_scored(own, capsys) -> None:
+    write_table(own["score"]["--table"], [row | {"credit": "$A. 肺", "patient": row["image"]} for row in ROWS])
+    assert run(own["ground"]) == 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # as for a script that the font lacks
+        assert run(own["score"], "score") == 0
+    out = own["score"]["--out"]
+    assert sorted(path.name for path in out.iterdir()) == ["contact_sheet.png", "scores.csv", "summary.csv"]
+    scores = pd.read_csv(out / "scores.csv")
+    assert list(scores.columns) == [
+        *("id", "patient", "finding", "area_fraction", "auc", "top1", "cnr", "cnr_abs", "miou", "credit")
+    ]
+    assert scores["id"].tolist() == ["1_wide", "2_tall", "3_wide", "4_square", "5_tall"]
+    summary = pd.read_csv(out / "summary.csv").set_index(["finding", "metric"])
+    assert summary.loc[("phrase", "auc"), "value"] == pytest.approx(scores["auc"].mean(), abs=1e-5)
+    assert summary.loc[("phrase", "auc"), ["n", "patients"]].tolist() == [5, 3]
+    assert capsys.readouterr().out.startswith("5 rows of 3 patients: auc ")
+    with Image.open(out / "contact_sheet.png") as sheet:
+        assert sheet.size[1] > 500
+
+
+def test_scoring_again_gives_the_same_bytes(own, tmp_path) -> None:
+    assert run(own["ground"]) == 0
+    for name in ("one", "two"):
+        assert run(own["score"] | {"--out": tmp_path / name}, "score") == 0
+    for path in (tmp_path / "one").iterdir():
+        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
+
+
+def test_a_row_gets_the_map_that_its_image_and_phrase_get_alone(own, options, image) -> None:
+    """The row and its image are called what the command calls them where there is one only: noise goes by name."""
+    shutil.copy(image, own["ground"]["--images"] / "image")
+    row = {"image": "image", "id": "image", "phrase": options["--phrase"]}
+    write_table(own["ground"]["--table"], [ROWS[1] | {"id": "a"}, row, ROWS[0] | {"id": "b"}])
+    assert run(own["ground"]) == 0
+    assert run(options) == 0
+    together, alone = np.load(own["ground"]["--out"] / "image.npy"), np.load(options["--out"] / "heatmap.npy")
+    np.testing.assert_allclose(together, alone, atol=1e-7, rtol=1e-4)
+
+
+def test_targets_out_of_sight_are_told(own, capsys) -> None:
+    write_table(own["ground"]["--table"], [ROWS[0] | {"boxes": "0 0 5 5"}])
+    assert run(own["ground"]) == run(own["score"], "score") == 0
+    assert "1 of 1 rows have no score" in capsys.readouterr().out
+    assert not (own["score"]["--out"] / "contact_sheet.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ((), "none of them"),
+        (("--image",), "--image"),
+        (("--phrase",), "--phrase"),
+        (("--table",), "--table"),
+        (("--images",), "--images"),
+        (("--image", "--images"), "--image, --images"),
+        (("--phrase", "--table", "--images"), "--phrase, --table, --images"),
+        (("--image", "--phrase", "--table", "--images"), "--image, --phrase, --table, --images"),
+    ],
+)
+def test_one_image_or_a_table(given, named, options, own, capsys) -> None:
+    both = options | own["ground"]
+    assert run({key: both[key] for key in ("--model", "--out", *given)}) == 2
+    wanted = f"plainsight ground: give --image and --phrase, or --table and --images; given: {named}\n"
+    assert capsys.readouterr().err == wanted
+
+
+def test_stopped_from_the_keyboard(own, monkeypatch, capsys) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("plainsight.worlds.folder.read", stop)
+    assert run(own["ground"]) == 130
+    assert capsys.readouterr().err == "plainsight ground: stopped\n"
 
 
 @pytest.mark.parametrize(
@@ -158,5 +249,5 @@ def test_peak_and_box_of_a_map_made_by_hand() -> None:
     heatmap[6, 12] = 1.0
     heatmap[15:18, 20:22] = 0.8  # above the threshold too, but another region
     heatmap[:, :3] = np.nan
-    assert cli.peak_and_box(heatmap) == ([12, 6], [10, 4, 6, 4])
-    assert cli.peak_and_box(np.where(np.isnan(heatmap), heatmap, 0.5)) == (None, None)
+    assert peak_and_box(heatmap) == ([12, 6], [10, 4, 6, 4])
+    assert peak_and_box(np.where(np.isnan(heatmap), heatmap, 0.5)) == (None, None)

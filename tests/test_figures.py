@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import xml.etree.ElementTree as ET
 
@@ -24,6 +25,13 @@ def grounded(title: str = "Edema", boxes=((10, 20, 30, 40),)) -> figures.Grounde
     return figures.Grounded(title, np.linspace(0, 1, 64 * 80).reshape(64, 80), boxes, maps)
 
 
+def masked() -> figures.Grounded:
+    """A picture with a mask, a square of 10 x 20 pixels, and notes."""
+    plain, mask = grounded(boxes=()), np.zeros((64, 80), bool)
+    mask[20:40, 30:40] = True
+    return dataclasses.replace(plain, mask=mask, notes=("effusion on the $left$ " * 20, "CC BY"))
+
+
 def curve() -> pd.DataFrame:
     parts = []
     for run, frame in runs_like_the_paper().items():
@@ -41,6 +49,7 @@ def drawn() -> dict[str, mpl.figure.Figure]:
     table = tables.table_01(joined(runs_like_the_paper()), FINDINGS, 20).assign(published=0.5, published_std=0.1)
     levels = {"reports": "reports", "labels": "class names"}
     return {
+        "contact_sheet": figures.contact_sheet({"best": [masked(), grounded()], "worst": [grounded("$x_1$")]}),
         "figure_02": figures.figure_02([grounded(), grounded("Pneumonia", ((5, 5, 9, 9), (40, 5, 9, 9)))]),
         "curves": figures.learning_curves(mean, seeds, ("auc", "cnr"), {"equal steps": 10}),
         "difficulty": figures.text_difficulty(mean.assign(text="reports"), levels, ("auc",)),
@@ -142,3 +151,25 @@ def test_figure_03_draws_every_word_once_and_keywords_apart():
     empty = pd.concat(parts).head(0)
     figures.figure_03(empty, pd.DataFrame([{"variant": "foundation", **found}]))
     mpl.pyplot.close("all")
+
+
+def test_a_contact_sheet_draws_boxes_and_outlines_on_image_and_map(once):
+    figure = once["contact_sheet"]
+    assert len(figure.axes) == 6
+    outline = [axis.collections for axis in figure.axes[:2]]
+    for image in outline:
+        corners = image[0].get_paths()[0].vertices
+        assert corners.min(axis=0).tolist() == [29.5, 19.5] and corners.max(axis=0).tolist() == [39.5, 39.5]
+    for axis in figure.axes[2:]:
+        assert [patch.get_bbox().bounds for patch in axis.patches] == [(9.5, 19.5, 30, 40)] and not axis.collections
+    assert [len(axis.images) for axis in figure.axes] == [1, 2] * 3
+
+
+def test_a_contact_sheet_prints_text_as_it_is_and_cuts_it(once, tmp_path):
+    figure = once["contact_sheet"]
+    texts = {text.get_text() for text in figure.texts}
+    assert {"best", "worst", "Edema", "$x_1$"} - texts == set()
+    note = next(text for text in texts if text.endswith("\nCC BY"))
+    assert len(note) <= 210 and "…" in note and max(map(len, note.splitlines())) <= 70
+    figures.save(figure, tmp_path / "sheet", (".png",))
+    assert [path.name for path in tmp_path.iterdir()] == ["sheet.png"]

@@ -98,3 +98,17 @@ def test_a_damaged_part_is_named_in_one_line(folder, tmp_path):
     with pytest.raises(InputError, match="unet: cannot be loaded as UNet2DConditionModel") as caught:
         models.load(broken)
     assert "\n" not in str(caught.value)
+
+
+def test_a_fingerprint_names_what_a_model_computes(tiny_model, tiny_model_dir, tmp_path):
+    name = models.fingerprint(tiny_model)
+    models.save(tiny_model, tmp_path / "again")
+    assert (
+        models.fingerprint(models.load(tmp_path / "again")) == models.fingerprint(models.load(tiny_model_dir)) == name
+    )
+    weight, config = models.load(tiny_model_dir), models.load(tiny_model_dir)
+    weight.text_encoder.get_input_embeddings().weight.data[7, 0] += 1
+    config.scheduler.register_to_config(beta_end=0.02)
+    padded = models.load(tiny_model_dir)
+    padded.tokenizer.pad_token = "<|endoftext|>"
+    assert len({name, *map(models.fingerprint, (weight, config, padded))}) == 4

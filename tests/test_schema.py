@@ -246,3 +246,30 @@ def test_absent_foreign_and_other_sized_images_are_named(tmp_path):
     save(tmp_path, np.zeros((6, 9), dtype=np.uint8))
     with pytest.raises(InputError, match=r"\(row a\): the image is 9 x 6 pixels, the table says 8 x 6"):
         schema.load_image(tmp_path, row())
+
+
+def test_a_fault_is_named_by_the_index_of_its_row():
+    frame = table({}, {"phrase": ""}).set_axis(["first", "second"])
+    assert fault(frame).startswith("examples.parquet: row second, column 'phrase'")
+    frame = table({}, {"boxes": [[0, 0, 9, 9]]}).set_axis(["first", "second"])
+    assert fault(frame).startswith("examples.parquet: row second, column 'boxes'")
+
+
+def test_size_of_an_image_from_its_header(tmp_path):
+    Image.fromarray(np.zeros((6, 8), np.uint8)).save(tmp_path / "a.png")
+    (tmp_path / "a.png").write_bytes((tmp_path / "a.png").read_bytes()[:45])
+    assert schema.image_size(tmp_path / "a.png") == (8, 6)
+    with pytest.raises(InputError, match=r"b\.png \(row 1\): no such image file"):
+        schema.image_size(tmp_path / "b.png", "row 1")
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_photograph_that_viewers_turn_is_refused(tmp_path, orientation):
+    image = Image.new("L", (8, 6))
+    image.getexif()[0x0112] = orientation
+    image.save(tmp_path / "a.jpg", exif=image.getexif())
+    if orientation == 1:
+        assert schema.image_size(tmp_path / "a.jpg") == (8, 6)
+        return
+    with pytest.raises(InputError, match=r"a\.jpg: is stored turned \(EXIF orientation 6\); save it upright"):
+        schema.image_size(tmp_path / "a.jpg")

@@ -272,3 +272,101 @@ def test_correlations_that_cannot_be_computed():
         statistics.rank_correlation([1, 2], [1, 2], ["a"], rng=rng)
     with pytest.raises(InputError, match="not finite"):
         statistics.rank_correlation([1, np.nan], [1, 2], ["a", "b"], rng=rng)
+
+
+# --- random halves, for what is no average ---
+
+
+def means(*sets) -> dict[str, float]:
+    return {"difference": float(sets[0].mean() - sets[-1].mean()), "first": float(sets[0].mean())}
+
+
+def test_halves_are_drawn_without_replacement_by_group_and_shared_between_sets():
+    rows = np.arange(24.0)
+    groups = np.repeat(list("abcdef"), 4)
+    seen = []
+
+    def keep(first, second, third):
+        seen.append((first, second, third))
+        return {"x": 0.0}
+
+    others = np.repeat(list("uvwx"), 6)
+    statistics.subsample(keep, [rows, rows, rows], [groups, groups, others], resamples=30, rng=np.random.default_rng(0))
+    whole, *halves = seen
+    assert all(np.array_equal(part, rows) for part in whole)
+    for first, second, third in halves:
+        assert len(np.unique(first)) == len(first) == 12 and len(third) == 12
+        assert np.array_equal(first, second)
+        assert set(first) == {row for row in rows if groups[int(row)] in groups[first.astype(int)]}
+    assert len({tuple(first) for first, _, _ in halves}) > 10
+
+
+def test_the_interval_is_the_spread_of_the_halves_around_the_estimate_of_all_rows():
+    rows, values = np.random.default_rng(1).gamma(1.0, size=20), []
+
+    def largest(part):
+        values.append(part.max())
+        return {"largest": part.max()}
+
+    rng = np.random.default_rng(2)
+    found = statistics.subsample(largest, [rows], [np.arange(20)], resamples=100, rng=rng, level=0.8)["largest"]
+    margin = scipy.stats.norm.ppf(0.9) * np.std(values[1:], ddof=1)
+    assert (found.estimate, found.low, found.high) == pytest.approx((values[0], values[0] - margin, values[0] + margin))
+    assert (found.n_patients, found.n_rows) == (20, 20)
+
+
+@pytest.mark.parametrize("size", [40, 41])
+def test_intervals_of_halves_cover_and_are_as_wide_as_those_of_theory(size):
+    """A mean of normal rows: 95 % of the intervals hold the truth, and their width is 2 x 1.96 / sqrt(n)."""
+    covered, widths = 0, []
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        rows = rng.normal(size=size)
+        found = statistics.subsample(
+            lambda part: {"mean": part.mean()}, [rows], [np.arange(size)], resamples=150, rng=rng
+        )["mean"]
+        covered += found.low <= 0 <= found.high
+        widths.append(found.high - found.low)
+    assert 0.90 <= covered / 300 <= 0.98
+    assert np.mean(widths) == pytest.approx(2 * 1.96 / np.sqrt(size), rel=0.08)
+
+
+def test_rows_of_a_group_are_one_piece_of_evidence():
+    """Ten equal rows a patient: the interval is that of the patients, not of the rows."""
+    values = np.random.default_rng(0).normal(size=30)
+    rows, patients = np.repeat(values, 10), np.repeat(np.arange(30), 10)
+    options = {"resamples": 400}
+    by_patient, by_row, alone = (
+        statistics.subsample(means, [r], [g], rng=np.random.default_rng(1), **options)["first"]
+        for r, g in ((rows, patients), (rows, np.arange(300)), (values, np.arange(30)))
+    )
+    width = alone.high - alone.low
+    assert by_patient.high - by_patient.low == pytest.approx(width, rel=0.1)
+    assert by_row.high - by_row.low < 0.5 * width
+
+
+def test_sets_with_common_groups_are_compared_in_pairs():
+    """Two models on the same patients: what the patients share cancels."""
+    rng = np.random.default_rng(0)
+    shared = 10 * rng.normal(size=50)
+    first, second = shared + 0.1 * rng.normal(size=50), shared + 0.1 * rng.normal(size=50)
+    patients, others = np.arange(50), np.arange(50, 100)
+    paired, unpaired = (
+        statistics.subsample(means, [first, second], [patients, names], rng=np.random.default_rng(1))["difference"]
+        for names in (patients, others)
+    )
+    assert paired.high - paired.low < 0.2 < 2 < unpaired.high - unpaired.low
+
+
+def test_a_statistic_without_a_value_in_some_half_has_no_interval():
+    rows = np.array([1.0] + [0.0] * 9)
+    found = statistics.subsample(
+        lambda part: {"x": 1.0 if part.any() else float("nan")}, [rows], [np.arange(10)], rng=np.random.default_rng(0)
+    )["x"]
+    assert found.estimate == 1 and np.isnan(found.low) and np.isnan(found.high)
+
+
+@pytest.mark.parametrize("groups", [["a"] * 5, ["a", "b"], ["a", "b", "c", "d"]])
+def test_groups_that_do_not_fit_are_refused(groups):
+    with pytest.raises(InputError, match="give one group for each row and two different ones or more"):
+        statistics.subsample(means, [np.zeros(5)], [np.array(groups)], rng=np.random.default_rng(0))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from plainsight.errors import InputError
 from plainsight.tokenizer import clip_tokenizer
-from plainsight.tokens import RULES, token_weights
+from plainsight.tokens import RULES, parse_rule, token_weights
 
 EFFUSION = ("pleural", "effusion", "effusions")
 TOKENIZER = clip_tokenizer()
@@ -113,3 +113,17 @@ def test_weights_are_a_distribution_over_tokens_that_are_there(phrase: str, rule
     if rule in ("keyword", "all_words"):
         assert positions.min() >= 1
         assert positions.max() < len(ids) - 1
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("all_words", ("all_words", ())),
+        ("end", ("end", ())),
+        ("effusion, pleural,", ("keyword", ("effusion", "pleural"))),
+        ("keyword", ("keyword", ("keyword",))),
+        (",", ("keyword", ())),
+    ],
+)
+def test_rules_as_they_are_written(text, rule):
+    assert parse_rule(text) == rule

@@ -6,6 +6,7 @@ writes it as PNG and SVG. Models differ by colour, marker and line, so that a fi
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,21 +62,25 @@ HEAT = LinearSegmentedColormap.from_list("heat", ["#20123a", "#8a226a", "#e4572e
 @dataclass(frozen=True)
 class Grounded:
     """One row of Figure 2: an image in [0, 1] of shape (H, W) or (H, W, 3), its boxes [x, y, w, h] in pixels, and one
-    heat map (h, w) of any size a column, by the column's title; NaN where a model saw nothing."""
+    heat map (h, w) of any size a column, by the column's title; NaN where a model saw nothing. A mask, bool (H, W), is
+    drawn by its outline; notes are printed on a contact sheet only."""
 
     title: str
     image: np.ndarray
     boxes: Sequence[Sequence[float]]
     maps: Mapping[str, np.ndarray]
+    mask: np.ndarray | None = None
+    notes: Sequence[str] = ()
 
 
-def save(figure: Figure, stem: Path) -> None:
+def save(figure: Figure, stem: Path, suffixes: Sequence[str] = (".png", ".svg")) -> None:
     """Write ``<stem>.png`` and ``<stem>.svg`` without dates, versions or random ids, and close the figure.
 
     Pictures inside an SVG get 72 dots an inch, which keeps a page of radiographs below a megabyte.
     """
     with mpl.rc_context(STYLE):
-        for suffix, dpi, unwanted in ((".png", 110, ("Software",)), (".svg", 72, ("Date", "Creator"))):
+        for suffix in suffixes:
+            dpi, unwanted = {".png": (110, ("Software",)), ".svg": (72, ("Date", "Creator"))}[suffix]
             with atomic(Path(stem).with_suffix(suffix)) as path:
                 figure.savefig(path, dpi=dpi, metadata=dict.fromkeys(unwanted), bbox_inches="tight")
     plt.close(figure)
@@ -106,13 +111,51 @@ def figure_02(rows: Sequence[Grounded]) -> Figure:
     return figure
 
 
+@mpl.rc_context(STYLE)
+def contact_sheet(bands: Mapping[str, Sequence[Grounded]]) -> Figure:
+    """A line of pictures a band, by the band's name: each image with its boxes or mask, then its one map laid over it.
+
+    Under each stand its notes, small. Text is drawn as it is: a dollar sign starts no formula.
+    """
+    side, left, above, below, foot = 1.9, 0.4, 0.55, 0.85, 0.3  # inches
+    pair, line = 2 * side + 0.3, above + side + below
+    size = (left + pair * max(map(len, bands.values())), line * len(bands) + foot)
+    figure = plt.figure(figsize=size)
+
+    def panel(x: float, y: float) -> Axes:
+        return figure.add_axes((x / size[0], y / size[1], side / size[0], side / size[1]), anchor="N")
+
+    for number, (band, rows) in enumerate(bands.items(), start=1):
+        y = size[1] - number * line + below
+        figure.text(0.12 / size[0], (y + side / 2) / size[1], band, rotation=90, va="center", size=12)
+        for place, row in enumerate(rows):
+            axes = [panel(left + place * pair + shift, y) for shift in (0, side + 0.05)]
+            _picture(axes[0], row)
+            _picture(axes[1], row, brightest=1.4)
+            _overlay(axes[1], next(iter(row.maps.values())), row.image.shape)
+            x = (left + place * pair) / size[0]
+            title = "\n".join(_cut(text, 56) for text in row.title.splitlines())
+            figure.text(x, (y + side + 0.06) / size[1], title, size=8.5, va="bottom", parse_math=False)
+            notes = "\n".join("\n".join(textwrap.wrap(_cut(note, 200), 70)) for note in row.notes if note)
+            figure.text(x, (y - 0.06) / size[1], notes, size=7, va="top", color="0.3", parse_math=False)
+    legend = "by CNR; bright is high attention, each map on its own scale; where nothing is laid over, nothing was seen"
+    figure.text(left / size[0], 0.08 / size[1], legend, size=8)
+    return figure
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
 def _picture(axis: Axes, row: Grounded, brightest: float = 1.0) -> None:
-    """The image, dimmed where ``brightest`` is above 1 to leave room for an overlay, and its boxes."""
+    """The image, dimmed where ``brightest`` is above 1 to leave room for an overlay, and its boxes or mask."""
     axis.imshow(row.image / brightest, cmap="gray", vmin=0, vmax=1)
     rim = [withStroke(linewidth=2.8, foreground="black"), Normal()]
     for x, y, width, height in row.boxes:
         look = {"fill": False, "edgecolor": "white", "linewidth": 1.4, "path_effects": rim}
         axis.add_patch(Rectangle((x - 0.5, y - 0.5), width, height, **look))
+    if row.mask is not None:
+        axis.contour(row.mask, levels=[0.5], colors="white", linewidths=1.2).set_path_effects(rim)
     axis.set(xticks=[], yticks=[])
     axis.grid(False)
 

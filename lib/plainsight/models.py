@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -185,6 +187,25 @@ def load(folder: Path, weights: str = "raw", device: str | torch.device = "cpu")
     for part in (model.vae, model.unet, model.text_encoder):
         part.requires_grad_(False).eval().to(device)
     return model
+
+
+def fingerprint(model: Model) -> str:
+    """A name for what ``model`` computes: 16 hex digits of the SHA-256 of its weights, settings and token ids.
+
+    The same wherever its folder lies, whatever device it is on, and after it was saved again.
+    """
+    digest = hashlib.sha256()
+    for part in (model.vae, model.unet, model.text_encoder):
+        for name, value in sorted(part.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(value.cpu().numpy().tobytes())
+    for part in (model.vae, model.unet, model.scheduler):
+        settings = {name: value for name, value in part.config.items() if not name.startswith("_")}
+        digest.update(json.dumps(settings, sort_keys=True, default=str).encode())
+    text = model.text_encoder.config
+    digest.update(json.dumps([text.num_attention_heads, text.hidden_act, text.layer_norm_eps]).encode())
+    digest.update(str(token_ids(model.tokenizer, ["small left pleural effusion"]).tolist()).encode())
+    return digest.hexdigest()[:16]
 
 
 def _refuse_misfits(model: Model, folder: Path) -> None:

@@ -12,14 +12,15 @@ Every world writes it, everything later reads it. ``COLUMNS`` names its columns:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from PIL import Image, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from plainsight.errors import InputError
 from plainsight.files import atomic
@@ -58,7 +59,7 @@ def validate(frame: pd.DataFrame, findings: Sequence[str], where: str) -> None:
     """Check a table of examples; ``findings`` are the names its world declares, ``where`` is the file to name.
 
     Raises:
-        InputError: the first fault found, with file, row (0-based) and column.
+        InputError: the first fault found, with file, row (its label in the index of ``frame``) and column.
     """
     _check_columns(frame, COLUMNS, where)
     for column in _TEXT:
@@ -146,16 +147,41 @@ def read_image(path: Path | str, where: str = "") -> np.ndarray:
 
     ``where`` is added to the message of the InputError that a missing or unreadable file raises.
     """
-    place = f"{path} ({where})" if where else str(path)
+    with _opened(path, where) as image:
+        image.load()
+        if image.mode in ("I;16", "I;16B", "I"):
+            return np.asarray(image, dtype=np.float32) / np.float32(65535)
+        mode = "L" if image.mode in ("L", "1", "LA") else "RGB"
+        pixels = np.asarray(image.convert(mode), dtype=np.float32) / np.float32(255)
+        # Grey pictures stored in colour are grey: some NIH radiographs are RGBA files.
+        return pixels if mode == "L" or np.ptp(pixels, axis=2).any() else pixels[..., 0]
+
+
+def image_size(path: Path | str, where: str = "") -> tuple[int, int]:
+    """Width and height of a PNG or JPEG file in pixels, from its header.
+
+    Raises InputError as ``read_image`` does, and for a JPEG photograph that viewers turn: boxes drawn on what they
+    show do not lie on the pixels of the file.
+    """
+    with _opened(path, where) as image:
+        size, orientation = image.size, 1
+        if image.format == "JPEG":  # in a PNG file it may lie behind the pixels
+            orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    if orientation != 1:
+        raise InputError(f"{_named(path, where)}: is stored turned (EXIF orientation {orientation}); save it upright")
+    return size
+
+
+def _named(path: Path | str, where: str) -> str:
+    return f"{path} ({where})" if where else str(path)
+
+
+@contextlib.contextmanager
+def _opened(path: Path | str, where: str) -> Iterator[Image.Image]:
+    place = _named(path, where)
     try:
         with Image.open(path, formats=("PNG", "JPEG")) as image:
-            image.load()
-            if image.mode in ("I;16", "I;16B", "I"):
-                return np.asarray(image, dtype=np.float32) / np.float32(65535)
-            mode = "L" if image.mode in ("L", "1", "LA") else "RGB"
-            pixels = np.asarray(image.convert(mode), dtype=np.float32) / np.float32(255)
-            # Grey pictures stored in colour are grey: some NIH radiographs are RGBA files.
-            return pixels if mode == "L" or np.ptp(pixels, axis=2).any() else pixels[..., 0]
+            yield image
     except FileNotFoundError:
         raise InputError(f"{place}: no such image file") from None
     except (IsADirectoryError, PermissionError) as error:
@@ -210,11 +236,11 @@ def _raise_at(wrong: pd.Series, frame: pd.DataFrame, column: str, where: str, pr
     rows = np.flatnonzero(wrong.to_numpy(dtype=bool))
     if len(rows):
         value = repr(_plain(frame[column].iloc[rows[0]])) if column in _SHOWN else "the value"
-        raise InputError(f"{where}: row {rows[0]}, column {column!r}: {value} {problem}")
+        raise InputError(f"{where}: row {frame.index[rows[0]]}, column {column!r}: {value} {problem}")
 
 
 def _check_boxes(frame: pd.DataFrame, where: str) -> None:
-    for row, (boxes, width, height) in enumerate(zip(frame["boxes"], frame["width"], frame["height"], strict=True)):
+    for row, boxes, width, height in zip(frame.index, frame["boxes"], frame["width"], frame["height"], strict=True):
         problem = _box_problem(boxes, width, height)
         if problem:
             raise InputError(f"{where}: row {row}, column 'boxes': {problem}")

@@ -1,5 +1,7 @@
 """Averages of score rows, and how far to trust them: paired bootstrap by patient, spread over training seeds.
 
+What is no average of rows, such as a distance between two sets of images, gets its interval from `subsample`.
+
 Images of one patient are alike, so patients are resampled, not rows. Two models are compared on the same examples with
 the same resample for both, which is the bootstrap of their row-by-row difference. The interval says what another draw
 of patients would change; the effects of single training seeds say what another training would. Both are kept.
@@ -7,8 +9,9 @@ of patients would change; the effects of single training seeds say what another 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Literal
 
 import numpy as np
@@ -24,7 +27,7 @@ _WEIGHTS_AT_ONCE = 2**20
 
 @dataclass(frozen=True)
 class Interval:
-    """An average with its percentile bootstrap interval; the bounds are NaN where there is only one patient."""
+    """An estimate with its interval; the bounds are NaN where there is none, as with a single patient."""
 
     estimate: float
     low: float
@@ -231,6 +234,72 @@ def summarise(
 ) -> Effect:
     """The average of ``metric`` for one model: `compare` with zero, so that ``seed_effects`` are averages of seeds."""
     return compare(frames, 0.0, metric, average, resamples, rng)
+
+
+def subsample(
+    statistics: Callable[..., Mapping[str, float]],
+    sets: Sequence[np.ndarray],
+    groups: Sequence[np.ndarray],
+    *,
+    resamples: int = 200,
+    rng: np.random.Generator,
+    level: float = 0.95,
+) -> dict[str, Interval]:
+    """Statistics of whole sets of rows, with intervals from random halves drawn WITHOUT replacement.
+
+    For what no average of rows is, such as the Frechet distance of two sets of images: a bootstrap's duplicates would
+    themselves look like a lack of diversity. Half of the groups (patients, prompts) are drawn, the same half in every
+    set that has them. Around their mean, values from halves of independent rows scatter as values from whole sets
+    scatter around theirs, so that their standard deviation is the standard error (the delete-half jackknife: Shao and
+    Wu 1989), and the interval is that of a normal distribution. It says what other images would change; a bias that
+    the estimate has at this number of rows, it keeps. Of two sets of one distribution it is wider than it need be.
+
+    Args:
+        statistics: takes one array a set and returns numbers by name.
+        sets: arrays with a row an image; they may differ in length.
+        groups: for each set the group of each row, such as its patient; rows of one group stay together.
+        resamples: number of halves.
+        rng: source of the draws.
+        level: coverage of the intervals.
+
+    Returns:
+        For each name the estimate from all rows with its interval, the number of groups, and that of all rows. Bounds
+        are NaN where the statistic is NaN in some half.
+
+    Raises:
+        InputError: a set whose groups are not one for each row, or fewer than two groups in a set.
+    """
+    groups = [np.asarray(names, dtype=str) for names in groups]
+    for rows, names in zip(sets, groups, strict=True):
+        if len(rows) != len(names) or len(np.unique(names)) < 2:
+            raise InputError(
+                f"subsample: {len(rows)} rows, {len(names)} groups, {len(np.unique(names))} of them different; "
+                "give one group for each row and two different ones or more"
+            )
+    names, codes = np.unique(np.concatenate(groups), return_inverse=True)
+    codes = np.split(codes, np.cumsum([len(rows) for rows in sets])[:-1])
+    # Groups that the same sets have are halved together, so that every set keeps its half.
+    member = np.stack([np.isin(np.arange(len(names)), own) for own in codes])
+    _, stratum = np.unique(member, axis=1, return_inverse=True)
+    strata = [np.flatnonzero(stratum == number) for number in np.unique(stratum)]
+    whole, halves = statistics(*sets), []
+    for _ in range(resamples):
+        kept = _half(strata, len(names), rng)
+        halves.append(statistics(*(rows[kept[own]] for rows, own in zip(sets, codes, strict=True))))
+    bound = NormalDist().inv_cdf((1 + level) / 2)
+    intervals = {}
+    for name, estimate in whole.items():
+        margin = bound * float(np.std([half[name] for half in halves], ddof=1))
+        intervals[name] = Interval(estimate, estimate - margin, estimate + margin, len(names), sum(map(len, sets)))
+    return intervals
+
+
+def _half(strata: Sequence[np.ndarray], count: int, rng: np.random.Generator) -> np.ndarray:
+    """Which of ``count`` groups are drawn: half of each stratum; of an odd number, one more or one less at random."""
+    kept = np.zeros(count, dtype=bool)
+    for groups in strata:
+        kept[rng.permutation(groups)[: (len(groups) + rng.integers(2)) // 2]] = True
+    return kept
 
 
 def _by_seed(frames: Sequence[pd.DataFrame], metric: str, where: str) -> tuple[pd.DataFrame, np.ndarray]:

@@ -28,6 +28,13 @@ class TokenWeights:
     """Words that fell out of the context, in whole or in part: the text encoder does not read them."""
 
 
+def parse_rule(text: str) -> tuple[str, tuple[str, ...]]:
+    """A rule as written on a command line, with its keywords: all_words, start, end, or words joined by commas."""
+    if text in RULES and text != "keyword":
+        return text, ()
+    return "keyword", tuple(word.strip() for word in text.split(",") if word.strip())
+
+
 def token_weights(
     tokenizer: PreTrainedTokenizerBase, phrase: str, rule: str, keywords: Sequence[str] = ()
 ) -> TokenWeights:

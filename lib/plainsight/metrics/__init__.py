@@ -1,1 +1,1 @@
-"""How well a heat map finds a lesion, and what a heat map scores that never saw the image."""
+"""How well a heat map finds a lesion, what one scores that never saw the image, and how good made images are."""

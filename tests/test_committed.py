@@ -1,0 +1,61 @@
+"""The committed results: verdicts follow from the committed score rows, and the README says what they say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from plainsight import claims, published, results, tables, tradeoff, worlds
+from plainsight.workspace import open_workspace
+
+ROOT = Path(__file__).parents[1]
+COMMITTED = sorted(ROOT.glob("paper_tables/*/*/tradeoff"))
+PUBLISHED = [published.read(ROOT / "paper_tables", "tradeoff", number) for number in (1, 12)]
+
+
+@pytest.fixture(params=COMMITTED, ids=lambda folder: "-".join(folder.parts[-3:-1]), scope="module")
+def folder(request) -> Path:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def rows(folder) -> pd.DataFrame:
+    """Every committed score row that Table 1 and the claims are made from."""
+    space = open_workspace(folder.parts[-3], ROOT)
+    wanted = results.runs(space, tables.VARIANTS, space.experiments.protocols)
+    here = [run for run in wanted if run.protocol != "curve" and not results.missing(folder.parent, [run])]
+    return results.read(folder.parent, here)
+
+
+def test_there_are_results_for_phantoms_and_radiographs():
+    assert [folder.parts[-2] for folder in COMMITTED] == ["nih", "phantom"]
+
+
+def test_the_ledger_follows_from_the_score_rows(folder, rows):
+    scale, world = folder.parts[-3:-1]
+    asked = results.read_asked(folder.parent)
+    findings = [name for name in worlds.findings(world) if name != "No Finding"]
+    names = tables.one_to_one(worlds.NIH_TO_MSCXR) if world == "nih" else tables.same_names(findings)
+    chosen = tradeoff.comparisons(*PUBLISHED, names)
+    resamples = open_workspace(scale, ROOT).scale.bootstrap_resamples
+    several = set(asked.index[asked["n_boxes"] > 1])
+    again = tradeoff.judge_all(chosen, rows, several, scale, world, resamples)
+    written = claims.read(folder / "claims.csv")
+    assert again[["id", "verdict", "seeds_agreeing"]].equals(written[["id", "verdict", "seeds_agreeing"]])
+    pd.testing.assert_frame_equal(again, written, rtol=1e-5)
+
+
+def test_effects_on_averages_are_differences_of_table_1(folder):
+    table = pd.read_csv(folder / "table_01.csv")
+    means = table[table["finding"] == tables.WEIGHTED].set_index(["variant", "metric"])["value"]
+    ledger = claims.read(folder / "claims.csv").set_index("id")["effect"]
+    for metric in ("auc", "top1", "cnr"):
+        gap = means["finetune_f", metric] - means["finetune_l", metric]
+        assert ledger[f"tradeoff_finetune_f_finetune_l_{metric}"] == pytest.approx(gap, abs=2e-5)
+
+
+def test_the_readme_says_what_the_ledger_says():
+    said = claims.summary(claims.gather(ROOT / "paper_tables" / "toy"))
+    assert said in " ".join((ROOT / "README.md").read_text(encoding="utf-8").replace("\n> ", " ").split())
