@@ -86,6 +86,7 @@ for row in averages.to_dict("records"):
 # | `steps/prepare` | a world: its images, phrases and boxes |
 # | `steps/autoencoder`, `text_encoder`, `latents`, `foundation` | the model before fine-tuning |
 # | `steps/train` | one fine-tuning |
+# | `steps/classifier` | a judge of images that models make, trained on real ones alone |
 # | `steps/ground` | asking one model where its words are; first of all the foundation, on drawn scenes |
 # | `steps/words`, `word_counts` | asking it about every word; how common the words are |
 # | `tradeoff/1_first_look` | F against L as soon as there is one pair: a picture, no verdict |

@@ -23,13 +23,17 @@ def pixels() -> torch.Tensor:
     return torch.randint(0, 256, (7, 3, 64, 64), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
 
 
-@pytest.fixture(scope="module", params=[True, False], ids=["colour", "grey"])
-def classifier(request, pixels) -> features.Classifier:
-    built = features.build_classifier(CONFIG, NAMES, colour=request.param, seed=0)
+def build(colour: bool, pixels: torch.Tensor) -> features.Classifier:
+    built = features.build_classifier(CONFIG, NAMES, colour, seed=0)
     built.network.train()
     built.network(built.prepare(pixels))  # running statistics of batch normalisation unlike their first values
     built.network.requires_grad_(False).eval()
     return built
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["colour", "grey"])
+def classifier(request, pixels) -> features.Classifier:
+    return build(request.param, pixels)
 
 
 def test_features_are_the_averaged_last_layer(classifier, pixels):
@@ -49,12 +53,14 @@ def test_batch_size_does_not_matter(batch_size, classifier, pixels):
     np.testing.assert_allclose(extractor(pixels, batch_size), extractor(pixels, 7), rtol=1e-4, atol=1e-5)
 
 
-def test_the_published_reading_scales_twice(classifier, pixels):
-    extractor = classifier.extractor("scenes")
+def test_the_published_reading_scales_twice(pixels):
+    extractor = build(True, pixels).extractor("scenes")
     published = features.as_published(extractor)
     assert published.name == "scenes_as_published"
-    for value, expected in ((0, -3), (255, 1)) if classifier.colour else ():
-        assert published.prepare(torch.full((1, 3, 8, 8), value, dtype=torch.uint8)).unique().tolist() == [expected]
+    for value, once, twice in ((0, -1, -3), (255, 1, 1)):
+        plain = torch.full((1, 3, 8, 8), value, dtype=torch.uint8)
+        assert extractor.prepare(plain).unique().tolist() == [once]
+        assert published.prepare(plain).unique().tolist() == [twice]
     assert not np.allclose(published(pixels, 7), extractor(pixels, 7), rtol=0.01)
 
 
@@ -137,6 +143,14 @@ def test_auc_of_a_finding_is_against_the_healthy_alone():
     assert list(found) == ["Edema", "Pneumonia"]
     assert found["Edema"] == pytest.approx(3 / 4)  # 3 > 2, 3 > 0, 1 < 2, 1 > 0; the 99 of a pneumonia has no part
     assert found["Pneumonia"] == pytest.approx(roc_auc_score([1, 1, 0, 0], [4, 2, 3, 1]))
+
+
+def test_auc_without_healthy_images_is_against_all_others():
+    findings = ["Edema", "Edema|Pneumonia", "Pneumonia", "No Finding"]
+    scores = np.array([[3, 9], [1, 4], [2, 5], [0, 1]], dtype=float)
+    found = features.auc_by_finding(scores, findings, ["Edema", "Pneumonia"], healthy=None)
+    assert found["Edema"] == pytest.approx(roc_auc_score([1, 1, 0, 0], scores[:, 0]))
+    assert found["Pneumonia"] == pytest.approx(roc_auc_score([0, 1, 1, 0], scores[:, 1]))
 
 
 def test_auc_is_missing_where_there_is_nothing_to_compare():

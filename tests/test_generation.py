@@ -49,7 +49,7 @@ def folder(made, tmp_path) -> Path:
 # --- sampling ---
 
 
-@pytest.mark.parametrize(("steps", "guidance"), [(4, 3.0), (7, 1.5)])
+@pytest.mark.parametrize(("steps", "guidance"), [(2, 2.0), (4, 3.0), (7, 1.5)])
 def test_samples_are_those_of_diffusers_pipeline(steps, guidance, tiny_model, tiny_model_dir, noise):
     pipeline = StableDiffusionPipeline.from_pretrained(tiny_model_dir, safety_checker=None)
     pipeline.scheduler = PNDMScheduler.from_config(pipeline.scheduler.config, skip_prk_steps=True)

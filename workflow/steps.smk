@@ -93,6 +93,25 @@ rule foundation:
         execute()
 
 
+# ---- what judges images that are made: trained on each world, never shown to the models ----
+
+
+rule classifier:
+    input:
+        lambda w: prepared(w.world),
+        code=code(step("classifier")),
+    output:
+        model=f"{RUNS}/{{world}}/models/classifier/seed0/run.json",
+        notebook=f"{RUNS}/{{world}}/notebooks/steps/classifier.ipynb",
+    params:
+        settings=plain(step("classifier"), SCALE.classifier, SCALE.resolution),
+    benchmark:
+        f"{RUNS}/{{world}}/notebooks/steps/classifier.tsv"
+    priority: 90
+    shell:
+        execute(world="wildcards.world")
+
+
 # ---- what can be known without a model, and what is asked ----
 
 

@@ -169,9 +169,11 @@ class Scale:
     bootstrap_resamples: int
     denoising: DenoisingConfig
     grounding: GroundingConfig
+    generation: GenerationConfig
     autoencoder: AutoencoderConfig | None = None
     text_encoder: TextEncoderConfig | None = None
     unet: UNetConfig | None = None
+    classifier: ClassifierConfig | None = None
     pretrained: Pretrained | None = None
 
     def __post_init__(self) -> None:
@@ -190,10 +192,11 @@ class Scale:
             raise InputError(f"scale {self.name}: 'seeds' is empty; give one or more")
         if self.grounding.last_n > self.grounding.num_inference_steps:
             raise InputError(f"scale {self.name}: grounding.last_n is more than grounding.num_inference_steps")
-        built = (self.autoencoder, self.text_encoder, self.unet)
+        built = (self.autoencoder, self.text_encoder, self.unet, self.classifier)
         if (self.pretrained is None) == (None in built):
             raise InputError(
-                f"scale {self.name}: give either 'pretrained' or all of 'autoencoder', 'text_encoder' and 'unet'"
+                f"scale {self.name}: give either 'pretrained' or all of 'autoencoder', 'text_encoder', 'unet' and "
+                "'classifier'"
             )
 
 

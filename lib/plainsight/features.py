@@ -111,7 +111,8 @@ def pretrained_xrv(cache: Path | None = None) -> Classifier:
 
 
 def save_classifier(classifier: Classifier, config: ClassifierConfig, folder: Path) -> None:
-    """Write weights and settings into ``folder``, which exists."""
+    """Write weights and settings into ``folder``, made if missing."""
+    folder.mkdir(parents=True, exist_ok=True)
     save_file(classifier.network.state_dict(), folder / WEIGHTS)
     record = {"findings": classifier.findings, "colour": classifier.colour, "config": dataclasses.asdict(config)}
     (folder / CONFIG).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
@@ -140,21 +141,24 @@ def labels(findings: Sequence[str], names: Sequence[str]) -> np.ndarray:
     return np.array([[name in found for name in names] for found in present])
 
 
-def auc_by_finding(scores: np.ndarray, findings: Sequence[str], names: Sequence[str], healthy: str) -> dict[str, float]:
+def auc_by_finding(
+    scores: np.ndarray, findings: Sequence[str], names: Sequence[str], healthy: str | None
+) -> dict[str, float]:
     """AUC-ROC of each finding against healthy images (Table 5 of seed 000): is what was asked for, there to be seen?
 
     Args:
         scores: (N, len(names)), higher is likelier.
         findings: what each of the N images was asked to show, several joined by ``|``; each of them counts.
         names: the findings of the columns of ``scores``.
-        healthy: the finding of the negatives, such as No Finding.
+        healthy: the finding of the negatives, such as No Finding; None for every image without the finding in question.
 
     Returns:
-        By finding, without ``healthy``; NaN for one without images, or all where there are no healthy ones.
+        By finding, without ``healthy``; NaN for one without images or without negatives.
     """
-    positive, negative = labels(findings, names), labels(findings, [healthy])[:, 0]
+    present = labels(findings, names)
+    negative = ~present if healthy is None else np.repeat(labels(findings, [healthy]), len(names), axis=1)
     return {
-        name: _auc(scores[positive[:, column], column], scores[negative, column])
+        name: _auc(scores[present[:, column], column], scores[negative[:, column], column])
         for column, name in enumerate(names)
         if name != healthy
     }
@@ -179,6 +183,6 @@ def _architecture(config: ClassifierConfig, n_findings: int, colour: bool) -> di
 
 def _torchxrayvision() -> object:
     """The package, without the silence that importing it imposes on every warning of the process."""
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(action="ignore"):
         import torchxrayvision
     return torchxrayvision

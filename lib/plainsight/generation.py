@@ -1,7 +1,7 @@
 """Images made of prompts: classifier-free guidance, one file an image, resumable, and never mixed up.
 
-Every PNG carries a key, a digest of all that decides its pixels: the model's weights, the settings, the seed, the
-prompt and the repetition. What lies in a folder under another key, another name or no key at all is an error.
+Every PNG carries a key, a digest of all that decides its pixels: the model, the settings, the seed, the prompt and the
+repetition. What lies in a folder under another key, another name or no key at all is an error.
 """
 
 from __future__ import annotations
@@ -142,8 +142,11 @@ def generate(
 
 
 def identity(model: Model, config: GenerationConfig, seed: int) -> str:
-    """A digest of the model's weights and of the settings that decide pixels; tells folders of images apart."""
-    digest = hashlib.sha256(json.dumps([config.num_inference_steps, config.guidance_scale, seed]).encode())
+    """A digest of the model and of the settings that decide pixels; tells folders of images apart."""
+    settings = [config.num_inference_steps, config.guidance_scale, seed]
+    settings += [model.vae.config.scaling_factor, model.scheduler.config.prediction_type]
+    digest = hashlib.sha256(json.dumps(settings).encode())
+    digest.update(model.scheduler.alphas_cumprod.cpu().numpy())
     for part in (model.vae, model.unet, model.text_encoder):
         for name, value in part.state_dict().items():
             digest.update(name.encode())

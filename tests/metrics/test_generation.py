@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
@@ -12,6 +13,7 @@ from scipy.linalg import sqrtm
 from plainsight import statistics
 from plainsight.errors import InputError
 from plainsight.metrics import generation
+from plainsight.seeding import numpy_generator
 
 MEASURES = [generation.frechet_distance, generation.kid, generation.neighbourhood_scores]
 
@@ -69,7 +71,6 @@ def test_fewer_images_than_features_give_the_same_as_the_square_root_of_the_cova
     overlap = np.sqrt(np.linalg.eigvalsh(root @ second @ root).clip(0)).sum()
     expected = np.square(a.mean(0) - b.mean(0)).sum() + np.trace(first) + np.trace(second) - 2 * overlap
     assert generation.frechet_distance(a, b) == pytest.approx(expected, rel=1e-6)
-    assert generation.too_few(a) == (n <= dim) and generation.too_few(b) == (m <= dim)
 
 
 @pytest.mark.parametrize(("n", "dim"), [(40, 6), (6, 40), (20, 20)])
@@ -275,6 +276,33 @@ def test_scores_hold_all_metrics_and_say_nothing_about_infinity_where_they_canno
     assert tuple(enough) == generation.METRICS and np.isfinite(list(enough.values())).all()
     few = generation.scores(features(40, 30, 0), features(32, 30, 1), np.random.default_rng(0))
     assert [name for name, value in few.items() if np.isnan(value)] == ["fid_infinity"]
+
+
+def test_the_summary_holds_every_metric_with_its_interval():
+    real, generated = features(60, 4, 0), features(80, 4, 1, shift=0.5)
+    patients = [np.repeat(np.arange(n // 2), 2) for n in (60, 80)]
+    found = generation.summarise(real, generated, *patients, resamples=20, seed=3)
+    assert tuple(found["metric"]) == generation.METRICS
+    plain = generation.scores(real, generated, numpy_generator(3, "fid_infinity"))
+    assert found["value"].tolist() == list(plain.values())
+    assert (found["low"] < found["value"]).all() and (found["value"] < found["high"]).all()
+    assert found[["n_real", "n_generated", "features"]].drop_duplicates().to_numpy().tolist() == [[60, 80, 4]]
+    assert set(found["note"]) == {""}
+    pd.testing.assert_frame_equal(found, generation.summarise(real, generated, *patients, resamples=20, seed=3))
+
+
+def test_the_summary_says_where_images_are_fewer_than_features():
+    real, generated = features(60, 30, 0), features(24, 30, 1)
+    rows = generation.summarise(real, generated, np.arange(60), np.arange(24), resamples=10, seed=0).set_index("metric")
+    assert set(rows.index[rows["note"] == generation.TOO_FEW]) == {"fid", "fid_infinity"}
+    assert np.isnan(rows.loc["fid_infinity", "value"]) and np.isfinite(rows.loc["fid", ["value", "low", "high"]]).all()
+    assert rows.loc[list(generation.SHARES), ["low", "high"]].stack().between(0, 1).all()
+
+
+def test_halves_too_few_for_infinity_leave_its_interval_open():
+    real, generated = features(60, 20, 0), features(40, 20, 1)
+    rows = generation.summarise(real, generated, np.arange(60), np.arange(40), resamples=10, seed=0).set_index("metric")
+    assert np.isfinite(rows.loc["fid_infinity", "value"]) and rows.loc["fid_infinity", ["low", "high"]].isna().all()
 
 
 @pytest.mark.parametrize("measure", MEASURES)

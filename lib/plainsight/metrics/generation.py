@@ -11,12 +11,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy.linalg import svdvals
 from scipy.spatial.distance import cdist
 
 from plainsight.errors import InputError
+from plainsight.seeding import numpy_generator
+from plainsight.statistics import subsample
 
 METRICS = ("fid", "fid_infinity", "kid", "precision", "recall", "density", "coverage")
+SHARES = ("precision", "recall", "coverage")
+"""Those that cannot leave [0, 1]."""
+TOO_FEW = "no more images than features: the covariance is singular"
 INFINITY_POINTS = 15
 NEIGHBOURS_PRECISION = 3
 NEIGHBOURS_DENSITY = 5
@@ -44,7 +50,7 @@ def frechet_distance(real: Any, generated: Any) -> float:
     With S = R^T R for each covariance, the trace of sqrt(S1 S2) is the sum of the singular values of R1 R2^T: no matrix
     square root, no complex numbers, and no trouble with singular covariances. With fewer images than features
     (N <= D) the covariance has rank N - 1 and the distance is still defined, but largely measures the missing
-    directions; `too_few` says when.
+    directions; `summarise` says so.
 
     Args:
         real: N x D array or tensor of finite numbers.
@@ -61,12 +67,6 @@ def frechet_distance(real: Any, generated: Any) -> float:
     overlap = svdvals(a.root @ b.root.T).sum()
     difference = a.mean - b.mean
     return float(difference @ difference + np.square(a.root).sum() + np.square(b.root).sum() - 2 * overlap)
-
-
-def too_few(features: Any) -> bool:
-    """Whether there are no more images than features, so that their covariance is singular."""
-    rows, columns = np.shape(features)
-    return rows <= columns
 
 
 def fid_infinity(real: Any, generated: Any, rng: np.random.Generator) -> float:
@@ -168,6 +168,49 @@ def scores(real: Any, generated: Any, rng: np.random.Generator) -> dict[str, flo
         "kid": kid(real, generated),
         **neighbourhood_scores(real, generated),
     }
+
+
+def summarise(
+    real: Any, generated: Any, real_groups: np.ndarray, generated_groups: np.ndarray, resamples: int, seed: int
+) -> pd.DataFrame:
+    """All of `METRICS` with 95 % intervals from random halves of the patients (`plainsight.statistics.subsample`).
+
+    Args:
+        real: N x D array or tensor of finite numbers.
+        generated: M x D likewise.
+        real_groups: the patient of each real image.
+        generated_groups: the patient whose text each generated image was made of.
+        resamples: number of halves.
+        seed: seed of the halves, and of the subsets of ``fid_infinity``.
+
+    Returns:
+        A row a metric: metric, value, low, high (missing where halves are too few for it), n_real, n_generated,
+        features (D), and note, which says of a Frechet distance that there are too few images for it.
+
+    Raises:
+        InputError: as `neighbourhood_scores`, already where half of a set is too small, and as `subsample`.
+    """
+    real, generated = _as_features(real), _as_features(generated)
+    found = subsample(
+        lambda a, b: scores(a, b, numpy_generator(seed, "fid_infinity")),
+        [real, generated],
+        [real_groups, generated_groups],
+        resamples=resamples,
+        rng=numpy_generator(seed, "generation_metrics"),
+    )
+    rows = pd.DataFrame(
+        [(name, found[name].estimate, found[name].low, found[name].high) for name in METRICS],
+        columns=["metric", "value", "low", "high"],
+    )
+    share = rows["metric"].isin(SHARES)
+    rows.loc[share, ["low", "high"]] = rows.loc[share, ["low", "high"]].clip(0, 1)
+    few = min(len(real), len(generated)) <= real.shape[1]
+    return rows.assign(
+        n_real=len(real),
+        n_generated=len(generated),
+        features=real.shape[1],
+        note=[TOO_FEW if few and name.startswith("fid") else "" for name in rows["metric"]],
+    )
 
 
 def _as_features(values: Any) -> np.ndarray:

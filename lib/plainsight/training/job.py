@@ -22,7 +22,7 @@ from plainsight.workspace import FOUNDATION, FOUNDATION_WORLD
 class Job:
     """What ``python -m plainsight.training CONFIG`` reads from its YAML file."""
 
-    stage: typing.Literal["autoencoder", "text_encoder", "latents", "foundation", "finetune"]
+    stage: typing.Literal["autoencoder", "text_encoder", "latents", "foundation", "classifier", "finetune"]
     scale: str
     experiments: str
     runs: str

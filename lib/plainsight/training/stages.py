@@ -6,16 +6,17 @@ import dataclasses
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
 from diffusers import AutoencoderKL
 from transformers import CLIPTextModel
 
-from plainsight import latents, models, provenance, schema, worlds
+from plainsight import features, latents, models, provenance, schema, worlds
 from plainsight.config import Scale, Variant
 from plainsight.errors import InputError
 from plainsight.files import atomic
-from plainsight.training import autoencoder, contrastive, denoising
+from plainsight.training import autoencoder, classifier, contrastive, denoising
 from plainsight.training.job import FOUNDATION_WORLD, Job, model_folder
 from plainsight.training.loop import batch_indices, run_steps, write_losses
 
@@ -38,6 +39,7 @@ def run(job: Job) -> None:
         "text_encoder": _text_encoder,
         "latents": _latents,
         "foundation": _foundation,
+        "classifier": _classifier,
         "finetune": _finetune,
     }[job.stage]
     stage(job, scale)
@@ -187,6 +189,41 @@ def _finetune(job: Job, scale: Scale) -> None:
     milestones = denoising.milestone_steps(scale.denoising, steps)
     model = models.load(base, device=_device())
     _denoise(job, scale, model, rows, drop, steps, variant.train_text_encoder, milestones)
+
+
+def _classifier(job: Job, scale: Scale) -> None:
+    """What looks at images made later: its features tell how like real ones they are, its scores what they show.
+
+    No model that makes images ever sees it. It is checked on the images whose texts are the prompts.
+    """
+    config = scale.classifier
+    names = [name for name in worlds.findings(job.world) if name != NO_FINDING]
+    rows, pixels = _pixels(job, job.world, "train", scale.resolution)
+    truth = torch.from_numpy(features.labels(rows["finding"], names))
+    judge = features.build_classifier(config, names, job.world == FOUNDATION_WORLD, job.seed)
+    judge.network.to(_device())
+    optimizer = torch.optim.AdamW(judge.network.parameters(), lr=config.learning_rate)
+
+    def step(index: int) -> float:
+        chosen = batch_indices(len(rows), config.batch_size, index, job.seed, "classifier")
+        return classifier.train_step(judge, optimizer, pixels[chosen], truth[chosen], index, job.seed)
+
+    losses = run_steps(
+        step,
+        config.steps,
+        {"network": judge.network, "optimizer": optimizer},
+        job.checkpoint,
+        scale.denoising.checkpoint_every,
+        job.name,
+    )
+    judge.network.eval()
+    held_out, images = _pixels(job, job.world, "generation", scale.resolution)
+    scores = judge.scores(images, config.batch_size)
+    auc = features.auc_by_finding(scores, held_out["finding"], names, healthy=None)
+    with atomic(job.output) as folder:
+        features.save_classifier(judge, config, folder)
+        write_losses(folder, losses)
+        provenance.record(folder, job, {"auc": float(np.nanmean(list(auc.values())))})
 
 
 def training_rows(job: Job, variant: Variant) -> pd.DataFrame:
