@@ -45,6 +45,7 @@ from plainsight.worlds.sentences import (
         ("Dense consolidation of the left upper lobe.", Fact("Consolidation", "left", "upper", "")),
         ("Small right apical pneumothorax.", Fact("Pneumothorax", "right", "apical", "small")),
         ("Probable left pneumothorax", Fact("Pneumothorax", "left", "", "")),
+        ("A more inferior left opacity", Fact("Lung Opacity", "left")),
     ],
 )
 def test_one_finding_with_its_place_and_size(text, fact):
@@ -67,6 +68,9 @@ def test_one_finding_with_its_place_and_size(text, fact):
         ("Heart size is normal.", {"Cardiomegaly"}),
         ("The heart is not enlarged.", {"Cardiomegaly"}),
         ("Normal heart size and mediastinal contours.", {"Cardiomegaly"}),
+        ("Heart and upper mediastinum are of the same size as before and remain normal.", {"Cardiomegaly"}),
+        ("Normal heart, mediastinum, and hilar vascularity.", {"Cardiomegaly", "Edema"}),
+        ("The pulmonary vascular appears normal.", {"Edema"}),
         ("The lungs are clear.", set(lexicon.PARENCHYMAL)),
         ("Clear lungs", set(lexicon.PARENCHYMAL)),
         ("Pulmonary vascularity is within normal limits.", {"Edema"}),

@@ -23,7 +23,7 @@ def _words(listed: str) -> re.Pattern[str]:
 
 # Findings ------------------------------------------------------------------------------------------------------------
 
-HEART = r"(?:heart|cardiac|cardio ?-?mediastinal|cardio ?-?pericardial)"
+HEART = r"(?:heart|cardiac|cardi[ao] ?-?mediastinal|cardio ?-?pericardial)"
 _AIRSPACE = r"(?:air ?-?space|alveolar|parenchymal)"
 _HAZY = (
     r"(?:hazy|patchy|streaky|linear|ill-defined|infiltrative|vague|stringy|bandlike|increased|airspace"
@@ -120,14 +120,14 @@ DESCRIBES = re.compile(
 
 _NORMAL = r"(?:normal|unremarkable|within (?:the )?(?:limits|normal)|wnl|not enlarged|non-?enlarged)"
 _STOP = (
-    r"(?!borderline|upper|top|high|enlarg|mildly|but|except|prominen|with\b|tortu|large|abnormal|slight"
+    r"(?!borderline|upper(?! mediastin)|top|high|enlarg|mildly|but|except|prominen|with\b|tortu|large|abnormal|slight"
     r"|stable in)"
 )
 _THINGS = r"(?:size|shape|contours?|configuration|appearance)"
 
 NORMAL_HEART = re.compile(
     _any(
-        rf"\b{HEART}\b(?:[ ,/]+{_STOP}[a-z]+){{0,9}}?[ ,]+{_NORMAL}",
+        rf"\b{HEART}\b(?:[ ,/]+{_STOP}[a-z]+){{0,12}}?[ ,]+{_NORMAL}",
         rf"{_NORMAL},? (?:and stable,? |stable,? )?{HEART}",
         rf"{HEART} (?:and mediastinum )?(?:is |are )?(?:of|in) normal",
         rf"normal {_THINGS}(?:,? (?:and )?{_THINGS})* of (?:the )?{HEART}",
@@ -146,10 +146,14 @@ NORMAL_LUNGS = re.compile(
 )
 NORMAL_VESSELS = re.compile(
     _any(
-        r"(?:vascularity|vasculature|vascular (?:pattern|markings|xxxx)|pulmonary (?:vessels|xxxx))"
+        r"(?:vascularity|vasculature|vascular (?:pattern|markings|xxxx)|vascular(?= (?:is|are|appears?)\b)"
+        r"|pulmonary (?:vessels|xxxx))"
         r"(?: (?!prominen|congest|engorg|increas|upper|but|with\b)[a-z,]+){0,8}?"
         r" (?:normal|unremarkable|within normal limits|not engorged)",
-        r"(?:normal|unremarkable) (?:central )?(?:pulmonary )?vascul[a-z]*",
+        # Up to six words between "normal" and the vessels: a heart, a mediastinum that are normal too.
+        r"(?:normal|unremarkable)(?:,? (?!prominen|congest|engorg|increas|upper|but|with\b|mild|slight|abnormal|small|large"
+        r"|moderate|there\b|no\b|lungs?\b)[a-z]+){0,6}?,? (?:pulmonary )?vascul(?:arity|ature|ar)"
+        r"(?! (?:congest|engorg|prominen|redistrib|crowd|[a-z]+ (?:is|are) (?!normal|unremark|within)))",
     )
 )
 NOTHING_ACUTE = re.compile(
@@ -276,7 +280,7 @@ NOT_A_SIDE = re.compile(
         r"|chest tube)[a-z]*",
         r"(?:on the )?(?:left|right)(?: side)? (?:is )?(?:slightly )?(?:greater|more|worse"
         r"|larger)(?: [a-z]+){0,3} (?:left|right)",
-        r"(?:greater|more|worse|larger|than|compared|especially|particularly"
+        r"(?:greater|more(?! (?:inferior|superior|medial|lateral)(?:ly)?\b)|worse|larger|than|compared|especially|particularly"
         r"|predominantly)(?: [a-z]+){0,4}? (?:left|right)(?: side)?",
         r"(?:left|right) to (?:left|right)|(?:left|right)[a-z]* mediastinal shift"
         r"|shift(?:ed)? to(?:ward)? the (?:left|right)",
