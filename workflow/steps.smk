@@ -24,7 +24,7 @@ rule latents:
     input:
         lambda w: prepared(w.world),
         part("autoencoder"),
-        code=code(step("latents")),
+        code=code(step("latents"), stage("latents")),
     output:
         latents=f"{RUNS}/{{world}}/latents.safetensors",
         notebook=f"{RUNS}/{{world}}/notebooks/steps/latents.ipynb",
@@ -44,7 +44,7 @@ rule autoencoder:
     input:
         prepared("scenes"),
         prepared("phantom"),
-        code=code(step("autoencoder")),
+        code=code(step("autoencoder"), stage("autoencoder")),
     output:
         model=part("autoencoder"),
         notebook=f"{RUNS}/{FOUNDATION_WORLD}/notebooks/steps/autoencoder.ipynb",
@@ -61,7 +61,7 @@ rule text_encoder:
     input:
         prepared("scenes"),
         prepared("phantom"),
-        code=code(step("text_encoder")),
+        code=code(step("text_encoder"), stage("text_encoder")),
     output:
         model=part("text_encoder"),
         notebook=f"{RUNS}/{FOUNDATION_WORLD}/notebooks/steps/text_encoder.ipynb",
@@ -80,12 +80,13 @@ rule foundation:
         part("autoencoder"),
         part("text_encoder"),
         f"{RUNS}/{FOUNDATION_WORLD}/latents.safetensors",
-        code=code(step("foundation")),
+        code=code(step("foundation"), stage("foundation")),
     output:
         model=part("foundation"),
         notebook=f"{RUNS}/{FOUNDATION_WORLD}/notebooks/steps/foundation.ipynb",
     params:
         settings=plain(step("foundation"), SCALE.unet, SCALE.denoising),
+    threads: SCALE.foundation_threads
     benchmark:
         f"{RUNS}/{FOUNDATION_WORLD}/notebooks/steps/foundation.tsv"
     priority: 100
@@ -99,7 +100,7 @@ rule foundation:
 rule classifier:
     input:
         lambda w: prepared(w.world),
-        code=code(step("classifier")),
+        code=code(step("classifier"), stage("classifier")),
     output:
         model=f"{RUNS}/{{world}}/models/classifier/seed0/run.json",
         notebook=f"{RUNS}/{{world}}/notebooks/steps/classifier.ipynb",
@@ -139,7 +140,7 @@ rule train:
         lambda w: prepared(w.world),
         lambda w: model(w.world, RECIPES.variants[w.variant].base, w.seed),
         f"{RUNS}/{{world}}/latents.safetensors",
-        code=code(step("train")),
+        code=code(step("train"), stage("finetune")),
     output:
         model=f"{RUNS}/{{world}}/models/{{variant}}/seed{{seed}}/run.json",
         notebook=f"{RUNS}/{{world}}/notebooks/steps/train/{{variant}}_seed{{seed}}.ipynb",
@@ -154,11 +155,11 @@ rule train:
         execute(world="wildcards.world", variant="wildcards.variant", seed="wildcards.seed")
 
 
-for (world, variant), protocols in asked().items():
+for world, variant, protocols in asked():
 
     rule:
         name:
-            f"ground_{world}_{variant}"
+            f"ground_{world}_{variant}_{protocols[0]}"
         input:
             prepared(world),
             lambda w, world=world, variant=variant: model(world, variant, w.seed),
@@ -166,14 +167,14 @@ for (world, variant), protocols in asked().items():
             code=code(step("ground")),
         output:
             [SPACE.scores(world, variant, "{seed}", protocol) for protocol in protocols],
-            notebook=f"{RUNS}/{world}/notebooks/steps/ground/{variant}_seed{{seed}}.ipynb",
+            notebook=f"{RUNS}/{world}/notebooks/steps/ground/{variant}_seed{{seed}}_{protocols[0]}.ipynb",
         params:
             world=world,
             variant=variant,
             protocols=",".join(protocols),
             settings=plain(step("ground"), SCALE.grounding, SCALE.resolution, *(RECIPES.protocols[name] for name in protocols)),
         benchmark:
-            f"{RUNS}/{world}/notebooks/steps/ground/{variant}_seed{{seed}}.tsv"
+            f"{RUNS}/{world}/notebooks/steps/ground/{variant}_seed{{seed}}_{protocols[0]}.tsv"
         priority: 90
         shell:
             execute(world="params.world", variant="params.variant", seed="wildcards.seed", protocols="params.protocols")

@@ -38,11 +38,12 @@ class TextShares:
     """How hard the training text is: shares and counts in reports, each settable on its own.
 
     ``source`` is where a finding's wording comes from: ``reports`` (real Open-i sentences), ``composed`` (a
-    hundred composed impressions a class) or ``labels`` (class names). The others are probabilities in [0, 1]
-    that one more such sentence is added, or that a text is silent about a finding that is drawn.
+    hundred composed impressions a class) or ``labels`` (class names); ``captions`` are those that drawn scenes have,
+    to which nothing else here applies. The others are probabilities in [0, 1] that one more such sentence is added, or
+    that a text is silent about a finding that is drawn.
     """
 
-    source: typing.Literal["reports", "composed", "labels"]
+    source: typing.Literal["reports", "composed", "labels", "captions"]
     max_findings: int = 3
     synonym: float = 0.0
     negated: float = 0.0
@@ -166,6 +167,9 @@ class Scale:
     resolution: int
     seeds: tuple[int, ...]
     threads: int
+    """Of every job but the foundation."""
+    foundation_threads: int
+    """The foundation trains alone: everything else waits for it."""
     bootstrap_resamples: int
     denoising: DenoisingConfig
     grounding: GroundingConfig
@@ -213,6 +217,8 @@ class Variant:
     unconditional: float = 0.3
     """Share of the No Finding cases trained with an empty prompt (seed 000, method section)."""
     view: typing.Literal["all", "PA"] = "all"
+    batch: float = 1.0
+    """Batch size as a multiple of the scale's ``denoising.batch_size``."""
     seeds: int | None = None
     """Only the first so many seeds of the scale; None for all."""
 
@@ -258,7 +264,7 @@ class Experiments:
                 base = self.variants[base].base
 
 
-_COUNTS = ("resolution", "threads", "bootstrap_resamples", "batch_size", "checkpoint_every")
+_COUNTS = ("resolution", "threads", "foundation_threads", "bootstrap_resamples", "batch_size", "checkpoint_every")
 _COUNTS += ("steps", "foundation_steps", "num_inference_steps", "last_n")
 
 

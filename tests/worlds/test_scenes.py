@@ -6,13 +6,14 @@ import dataclasses
 import itertools
 import re
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from plainsight import schema
-from plainsight.config import WorldSize
+from plainsight.config import Experiments, WorldSize, read_yaml
 from plainsight.seeding import numpy_generator
 from plainsight.worlds import KEYWORDS, findings, scenes
 
@@ -189,8 +190,9 @@ def built(tmp_path_factory):
     outs = [tmp_path_factory.mktemp("scenes") for _ in range(2)]
     size = WorldSize(train=12, validation=4, grounding=10, generation=3, source_resolution=48)
 
+    experiments = read_yaml(Path(__file__).parents[2] / "workflow" / "experiments.yaml", Experiments)
     for out in outs:
-        scenes.build(size, None, None, out)
+        scenes.build(size, None, experiments, out)
     return outs
 
 
@@ -213,6 +215,12 @@ def test_build_writes_a_valid_world(built):
         else:
             assert row["mask"] == "" and len(row["boxes"]) == row["finding"].count("|") + 1
     assert frame.groupby("patient")["split"].nunique().max() == 1
+    texts = schema.read_texts(built[0] / "texts.parquet")
+    train = frame[frame["split"] == "train"]
+    assert set(texts["text"]) == {"captions"}
+    assert dict(zip(texts["image_id"], texts["phrase"], strict=True)) == dict(
+        zip(train["image_id"], train["phrase"], strict=True)
+    )
 
 
 def test_same_arguments_same_bytes(built):

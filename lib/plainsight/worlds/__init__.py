@@ -15,6 +15,8 @@ from plainsight.config import Experiments, Scale, WorldSize
 from plainsight.errors import InputError
 from plainsight.files import atomic
 
+NO_FINDING = "No Finding"
+
 FINDINGS: dict[str, tuple[str, ...]] = {
     "phantom": (
         "Atelectasis",

@@ -29,12 +29,11 @@ import pandas as pd
 from plainsight.config import TextShares
 from plainsight.errors import InputError
 from plainsight.schema import SPLITS
-from plainsight.worlds import FINDINGS, lexicon
+from plainsight.worlds import FINDINGS, NO_FINDING, lexicon
 from plainsight.worlds.grammar import write_fact, write_nothing
 from plainsight.worlds.reports import reports
 from plainsight.worlds.sentences import LESIONS, Fact, Sentence, analyse, compares, corpus, has_keyword
 
-NO_FINDING = "No Finding"
 DEAL = ("train", "grounding", "validation", "train", "generation", "train", "grounding", "train")
 """Eight reports of a group go to these splits: 4 train, 2 grounding, 1 validation, 1 generation."""
 

@@ -151,8 +151,8 @@ NORMAL_VESSELS = re.compile(
         r"(?: (?!prominen|congest|engorg|increas|upper|but|with\b)[a-z,]+){0,8}?"
         r" (?:normal|unremarkable|within normal limits|not engorged)",
         # Up to six words between "normal" and the vessels: a heart, a mediastinum that are normal too.
-        r"(?:normal|unremarkable)(?:,? (?!prominen|congest|engorg|increas|upper|but|with\b|mild|slight|abnormal|small|large"
-        r"|moderate|there\b|no\b|lungs?\b)[a-z]+){0,6}?,? (?:pulmonary )?vascul(?:arity|ature|ar)"
+        r"(?:normal|unremarkable)(?:,? (?!prominen|congest|engorg|increas|upper|but|with\b|mild|slight|abnormal|small"
+        r"|large|moderate|there\b|no\b|lungs?\b)[a-z]+){0,6}?,? (?:pulmonary )?vascul(?:arity|ature|ar)"
         r"(?! (?:congest|engorg|prominen|redistrib|crowd|[a-z]+ (?:is|are) (?!normal|unremark|within)))",
     )
 )
@@ -280,8 +280,8 @@ NOT_A_SIDE = re.compile(
         r"|chest tube)[a-z]*",
         r"(?:on the )?(?:left|right)(?: side)? (?:is )?(?:slightly )?(?:greater|more|worse"
         r"|larger)(?: [a-z]+){0,3} (?:left|right)",
-        r"(?:greater|more(?! (?:inferior|superior|medial|lateral)(?:ly)?\b)|worse|larger|than|compared|especially|particularly"
-        r"|predominantly)(?: [a-z]+){0,4}? (?:left|right)(?: side)?",
+        r"(?:greater|more(?! (?:inferior|superior|medial|lateral)(?:ly)?\b)|worse|larger|than|compared|especially"
+        r"|particularly|predominantly)(?: [a-z]+){0,4}? (?:left|right)(?: side)?",
         r"(?:left|right) to (?:left|right)|(?:left|right)[a-z]* mediastinal shift"
         r"|shift(?:ed)? to(?:ward)? the (?:left|right)",
     )

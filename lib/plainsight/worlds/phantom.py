@@ -204,6 +204,8 @@ def _texts(name: str, impression: Impression, device: str, experiments: Experime
     """The image's text at every level of difficulty; level ``reports`` is the one it was drawn from."""
     rows = []
     for level, shares in experiments.texts.items():
+        if shares.source == "captions":
+            continue
         if level == "reports":
             phrase = impression.text
         else:

@@ -217,7 +217,9 @@ def _region(plain: str, mentions: list[_Mention], index: int) -> str:
 
 def _divide(between: str) -> int:
     """Where the text between two mentions passes from one to the other: at its last conjunction, else at its start."""
-    cuts = [match.start() for match in re.finditer(r",|;|\band\b|\bwith\b|\bor\b|\bthere\b|\bwithout\b|\bno\b", between)]
+    cuts = [
+        match.start() for match in re.finditer(r",|;|\band\b|\bwith\b|\bor\b|\bthere\b|\bwithout\b|\bno\b", between)
+    ]
     return cuts[-1] if cuts else 0
 
 
