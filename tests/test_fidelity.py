@@ -131,8 +131,8 @@ def test_distances_are_the_metrics_of_the_features(sets, judges):
     images, rows = sets
     extractors = {name: judge.extractor(name) for name, judge in judges.items()}
     found = fidelity.distances(images, rows, extractors, "scenes", 4, resamples=5)
-    columns = ["prompts", "extractor", "reading", "metric", "half", "value", "n_real", "n_generated", "features"]
-    assert list(found.columns) == columns
+    columns = ["prompts", "extractor", "reading", "metric", "half", "value"]
+    assert list(found.columns) == [*columns, "n_real", "n_generated", "features", "patients"]
     sizes = found.groupby(["prompts", "extractor", "reading"]).size()
     full = len(metrics.METRICS) * 6
     assert sizes.to_dict() == {
@@ -148,7 +148,7 @@ def test_distances_are_the_metrics_of_the_features(sets, judges):
         expected = metrics.frechet_distance(seen(images[REAL], 4), seen(images["phrases"], 4))
         cell = whole.loc[("phrases", extractor, reading, "fid")]
         assert cell["value"] == pytest.approx(expected, rel=1e-4)
-        assert (cell["n_real"], cell["n_generated"]) == (12, 8)
+        assert (cell["n_real"], cell["n_generated"], cell["patients"]) == (12, 8, 6 + 4)
         assert cell["features"] == seen(images[REAL], 4).shape[1]
     assert whole.loc[("phrases", "scenes", CORRECTED, "fid"), "value"] != pytest.approx(
         whole.loc[("phrases", "scenes", AS_PUBLISHED, "fid"), "value"], rel=0.01

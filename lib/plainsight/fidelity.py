@@ -106,6 +106,7 @@ def distances(
             sets = (seen[REAL], seen[prompts], patients[REAL], patients[prompts])
             found = by_half(*sets, resamples, seed=0, metrics=metrics)
             sizes = {"n_real": len(seen[REAL]), "n_generated": len(seen[prompts]), "features": seen[REAL].shape[1]}
+            sizes["patients"] = len({*patients[REAL], *patients[prompts]})
             frames.append(found.assign(prompts=prompts, extractor=name, reading=reading, **sizes))
     columns = ["prompts", "extractor", "reading", "metric", "half", "value", *sizes]
     return pd.concat(frames, ignore_index=True)[columns]
