@@ -366,7 +366,30 @@ def test_a_statistic_without_a_value_in_some_half_has_no_interval():
     assert found.estimate == 1 and np.isnan(found.low) and np.isnan(found.high)
 
 
-@pytest.mark.parametrize("groups", [["a"] * 5, ["a", "b"], ["a", "b", "c", "d"]])
-def test_groups_that_do_not_fit_are_refused(groups):
-    with pytest.raises(InputError, match="give one group for each row and two different ones or more"):
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        (["a"] * 5, "1 groups in a set; give two different ones or more"),
+        (["a", "b"], "5 rows, 2 groups; give one group for each row"),
+        (["a", "b", "c", "d", "e", "f"], "5 rows, 6 groups"),
+    ],
+)
+def test_groups_that_do_not_fit_are_refused(groups, message):
+    with pytest.raises(InputError, match=message):
         statistics.subsample(means, [np.zeros(5)], [np.array(groups)], rng=np.random.default_rng(0))
+
+
+def test_the_same_groups_and_seed_give_the_same_halves_whatever_the_rows():
+    groups = [np.repeat(list("abcde"), 2), np.repeat(list("vwxyz"), 3)]
+    first, second = (list(statistics.halves(groups, 6, np.random.default_rng(3))) for _ in range(2))
+    assert len(first) == 6
+    for one, other in zip(first, second, strict=True):
+        assert [mask.tolist() for mask in one] == [mask.tolist() for mask in other]
+        assert [len(mask) for mask in one] == [10, 15]
+    assert len({tuple(mask) for mask, _ in first}) > 1
+
+
+def test_an_interval_from_halves_by_hand():
+    found = statistics.from_halves(5.0, np.array([1.0, 2.0, 3.0]), 7, 9)
+    assert (found.low, found.high) == pytest.approx((5 - 1.959964, 5 + 1.959964))
+    assert (found.estimate, found.n_patients, found.n_rows) == (5.0, 7, 9)

@@ -1,6 +1,6 @@
 """Averages of score rows, and how far to trust them: paired bootstrap by patient, spread over training seeds.
 
-What is no average of rows, such as a distance between two sets of images, gets its interval from `subsample`.
+What is no average of rows, such as a distance between two sets of images, gets its interval from random `halves`.
 
 Images of one patient are alike, so patients are resampled, not rows. Two models are compared on the same examples with
 the same resample for both, which is the bootstrap of their row-by-row difference. The interval says what another draw
@@ -9,7 +9,7 @@ of patients would change; the effects of single training seeds say what another 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Literal
@@ -245,14 +245,7 @@ def subsample(
     rng: np.random.Generator,
     level: float = 0.95,
 ) -> dict[str, Interval]:
-    """Statistics of whole sets of rows, with intervals from random halves drawn WITHOUT replacement.
-
-    For what no average of rows is, such as the Frechet distance of two sets of images: a bootstrap's duplicates would
-    themselves look like a lack of diversity. Half of the groups (patients, prompts) are drawn, the same half in every
-    set that has them. Around their mean, values from halves of independent rows scatter as values from whole sets
-    scatter around theirs, so that their standard deviation is the standard error (the delete-half jackknife: Shao and
-    Wu 1989), and the interval is that of a normal distribution. It says what other images would change; a bias that
-    the estimate has at this number of rows, it keeps. Of two sets of one distribution it is wider than it need be.
+    """Statistics of whole sets of rows, with intervals from random halves of their groups (`halves`).
 
     Args:
         statistics: takes one array a set and returns numbers by name.
@@ -269,29 +262,62 @@ def subsample(
     Raises:
         InputError: a set whose groups are not one for each row, or fewer than two groups in a set.
     """
-    groups = [np.asarray(names, dtype=str) for names in groups]
     for rows, names in zip(sets, groups, strict=True):
-        if len(rows) != len(names) or len(np.unique(names)) < 2:
-            raise InputError(
-                f"subsample: {len(rows)} rows, {len(names)} groups, {len(np.unique(names))} of them different; "
-                "give one group for each row and two different ones or more"
-            )
+        if len(rows) != len(names):
+            raise InputError(f"subsample: {len(rows)} rows, {len(names)} groups; give one group for each row")
+    whole = statistics(*sets)
+    parts = [
+        statistics(*(rows[mine] for rows, mine in zip(sets, kept, strict=True)))
+        for kept in halves(groups, resamples, rng)
+    ]
+    n_groups = len(np.unique(np.concatenate([np.asarray(names, dtype=str) for names in groups])))
+    return {
+        name: from_halves(estimate, np.array([part[name] for part in parts]), n_groups, sum(map(len, sets)), level)
+        for name, estimate in whole.items()
+    }
+
+
+def halves(groups: Sequence[np.ndarray], resamples: int, rng: np.random.Generator) -> Iterator[list[np.ndarray]]:
+    """Random halves of sets of rows, drawn by group WITHOUT replacement: for each half one mask a set.
+
+    For what no average of rows is, such as the Frechet distance of two sets of images: a bootstrap's duplicates would
+    themselves look like a lack of diversity. Half of the groups (patients, prompts) are drawn, the same half in every
+    set that has them. The same groups and the same state of ``rng`` give the same halves, so that values of several
+    models can be compared half by half.
+
+    Args:
+        groups: for each set the group of each row; rows of one group stay together.
+        resamples: number of halves.
+        rng: source of the draws.
+
+    Raises:
+        InputError: fewer than two groups in a set.
+    """
+    groups = [np.asarray(names, dtype=str) for names in groups]
+    for names in groups:
+        if len(np.unique(names)) < 2:
+            raise InputError(f"halves: {len(np.unique(names))} groups in a set; give two different ones or more")
     names, codes = np.unique(np.concatenate(groups), return_inverse=True)
-    codes = np.split(codes, np.cumsum([len(rows) for rows in sets])[:-1])
+    codes = np.split(codes, np.cumsum([len(rows) for rows in groups])[:-1])
     # Groups that the same sets have are halved together, so that every set keeps its half.
     member = np.stack([np.isin(np.arange(len(names)), own) for own in codes])
     _, stratum = np.unique(member, axis=1, return_inverse=True)
     strata = [np.flatnonzero(stratum == number) for number in np.unique(stratum)]
-    whole, halves = statistics(*sets), []
     for _ in range(resamples):
         kept = _half(strata, len(names), rng)
-        halves.append(statistics(*(rows[kept[own]] for rows, own in zip(sets, codes, strict=True))))
-    bound = NormalDist().inv_cdf((1 + level) / 2)
-    intervals = {}
-    for name, estimate in whole.items():
-        margin = bound * float(np.std([half[name] for half in halves], ddof=1))
-        intervals[name] = Interval(estimate, estimate - margin, estimate + margin, len(names), sum(map(len, sets)))
-    return intervals
+        yield [kept[own] for own in codes]
+
+
+def from_halves(estimate: float, values: np.ndarray, n_groups: int, n_rows: int, level: float = 0.95) -> Interval:
+    """The interval of an estimate from its values in random halves (`halves`); NaN where one of them is NaN.
+
+    Around their mean, values from halves of independent rows scatter as values from whole sets scatter around theirs,
+    so that their standard deviation is the standard error (the delete-half jackknife: Shao and Wu 1989), and the
+    interval is that of a normal distribution. It says what other images would change; a bias that the estimate has at
+    this number of rows, it keeps. Of two sets of one distribution it is wider than it need be.
+    """
+    margin = NormalDist().inv_cdf((1 + level) / 2) * float(np.std(values, ddof=1))
+    return Interval(estimate, estimate - margin, estimate + margin, n_groups, n_rows)
 
 
 def _half(strata: Sequence[np.ndarray], count: int, rng: np.random.Generator) -> np.ndarray:

@@ -28,14 +28,20 @@ from plainsight.words import MIN_PATIENTS, SPECIAL
 MACRO = "Average (macro)"
 WEIGHTED = "Average (sample-weighted)"
 VARIANTS = ("foundation", "finetune_l", "finetune_f")
+ABLATIONS = ("finetune_l_nouncond", "finetune_f_nouncond", "finetune_l_then_f", "finetune_f_pa")
+"""In the order of the paper's Tables 10 and 11."""
 NAMES = {
     "foundation": "Foundation",
     "finetune_l": "Finetune_L",
     "finetune_f": "Finetune_F",
+    "finetune_l_nouncond": "Finetune_LnU",
+    "finetune_f_nouncond": "Finetune_FnU",
+    "finetune_l_then_f": "Finetune_L then F",
+    "finetune_f_pa": "Finetune_PA",
     "centred_gaussian": "Centred Gaussian, blind to the image",
     "average_box": "Average box of the finding, blind to the image",
 }
-PUBLISHED_NAMES = {**NAMES, "foundation": "SDv2"}
+PUBLISHED_NAMES = {**NAMES, "foundation": "SDv2", "finetune_l_then_f": "Finetune_60+10"}
 PROTOCOLS = {
     "boxes": "as above",
     "masks": "exact masks for boxes",
@@ -54,7 +60,7 @@ PERCENT = ("auc", "top1")
 WORDS = (
     *("finding", "variant", "protocol", "metric", "printed", "note"),
     *("id", "paper", "place", "statement", "statistic", "scale", "world", "verdict", "notebook"),
-    *("keywords", "word"),
+    *("keywords", "word", "prompts", "extractor", "reading"),
 )
 """The only columns of a committed table that may hold words; in all others stand numbers."""
 IDENTIFYING = {
