@@ -7,7 +7,17 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from plainsight import claims, published, results, tables, tradeoff, worlds
+from plainsight import (
+    claims,
+    generation_scores,
+    published,
+    results,
+    tables,
+    tables_generation,
+    tradeoff,
+    tradeoff_generation,
+    worlds,
+)
 from plainsight.workspace import open_workspace
 
 ROOT = Path(__file__).parents[1]
@@ -45,6 +55,26 @@ def test_the_ledger_follows_from_the_score_rows(folder, rows):
     written = claims.read(folder / "claims.csv")
     assert again[["id", "verdict", "seeds_agreeing"]].equals(written[["id", "verdict", "seeds_agreeing"]])
     pd.testing.assert_frame_equal(again, written, rtol=1e-5)
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("paper_tables/*/*/tradeoff/claims_generation.csv")), ids=str)
+def test_the_ledger_of_made_images_follows_from_the_score_rows(path):
+    scale, world = path.parts[-4:-2]
+    space = open_workspace(scale, ROOT)
+    findings = [name for name in worlds.findings(world) if name != worlds.NO_FINDING]
+
+    def read(kind, variants):
+        wanted = [generation_scores.Made(variant, seed) for variant in variants for seed in space.seeds(variant)]
+        return generation_scores.read(path.parents[1], kind, wanted)
+
+    distances = read("distances", (*tables.VARIANTS, *tables.ABLATIONS))
+    halves = space.scale.bootstrap_resamples // 100
+    recognised = tables_generation.auc_values(read("judged", tables.VARIANTS), findings, world, halves)
+    values = pd.concat([tables_generation.distance_values(distances), recognised], ignore_index=True)
+    paper = {number: published.read(ROOT / "paper_tables", "tradeoff", number) for number in (4, 5, 10)}
+    chosen = tradeoff_generation.contrasts(paper[4], paper[5], paper[10], world)
+    again = tradeoff_generation.judge_generation(chosen, values, paper, scale, world)
+    pd.testing.assert_frame_equal(again, claims.read(path), rtol=1e-5)
 
 
 def test_effects_on_averages_are_differences_of_table_1(folder):

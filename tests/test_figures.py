@@ -173,3 +173,47 @@ def test_a_contact_sheet_prints_text_as_it_is_and_cuts_it(once, tmp_path):
     assert len(note) <= 210 and "…" in note and max(map(len, note.splitlines())) <= 70
     figures.save(figure, tmp_path / "sheet", (".png",))
     assert [path.name for path in tmp_path.iterdir()] == ["sheet.png"]
+
+
+def test_made_images_are_drawn_with_intervals_and_the_papers_without():
+    variants, prompts = ("foundation", "finetune_l"), ("Impressions", "Phrases")
+    cells = [
+        {
+            "finding": name,
+            "variant": variant,
+            "metric": metric,
+            "value": 2.0,
+            "low": 1.5,
+            "high": 3.0,
+            "published": 60.0,
+        }
+        for name in prompts
+        for variant in variants
+        for metric in ("fid", "ms_ssim")
+    ]
+    titles = {"fid": "FID\n(squared units)", "ms_ssim": "MS-SSIM (0 to 1)"}
+    figure = figures.made_images(pd.DataFrame(cells), titles, "Ours", "Published")
+    assert len(figure.axes) == 4
+    assert [axis.get_xlabel() for axis in figure.axes] == ["", "", *titles.values()]
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == list(prompts)
+    for axis, value, width in zip(figure.axes, (2.0, 2.0, 60.0, 60.0), (1.5, 1.5, 0.0, 0.0), strict=True):
+        dots = [line for line in axis.lines if line.get_linestyle() == "None" and len(line.get_xdata()) == 2]
+        assert len(dots) == len(variants) and all((dot.get_xdata() == value).all() for dot in dots)
+        bars = [path.vertices[:, 0] for bars in axis.collections for path in bars.get_paths()]
+        assert {round(float(np.ptp(bar)), 6) for bar in bars} == {width}
+        assert axis.get_xlim()[0] <= 0
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == [figures.NAMES[name] for name in variants]
+
+
+def test_samples_are_drawn_as_they_are():
+    rng = np.random.default_rng(0)
+    rows = {
+        title: [rng.integers(0, 255, (8, 8, 3), dtype=np.uint8) for _ in range(3)] for title in ("Edema", "Healthy")
+    }
+    figure = figures.samples(rows, ["Real", "L", "F"])
+    pictures = [axis.images[0].get_array() for axis in figure.axes]
+    for drawn, given in zip(pictures, [image for line in rows.values() for image in line], strict=True):
+        np.testing.assert_array_equal(drawn, given)
+    assert [axis.get_title() for axis in figure.axes[:3]] == ["Real", "L", "F"]
+    assert [figure.axes[number].get_ylabel() for number in (0, 3)] == ["Edema", "Healthy"]

@@ -393,3 +393,17 @@ def test_an_interval_from_halves_by_hand():
     found = statistics.from_halves(5.0, np.array([1.0, 2.0, 3.0]), 7, 9)
     assert (found.low, found.high) == pytest.approx((5 - 1.959964, 5 + 1.959964))
     assert (found.estimate, found.n_patients, found.n_rows) == (5.0, 7, 9)
+
+
+def test_two_models_are_compared_half_by_half_and_seed_by_seed():
+    a = np.array([[5.0, 7.0], [4.0, 8.0], [6.0, 9.0]])
+    b = np.array([[1.0], [2.0], [1.0]])
+    found = statistics.compare_halves(a, b, 7, 9)
+    assert found.seed_effects == (4.0, 6.0) and found.interval.estimate == 5.0
+    half = 1.959964 * np.std([4.0, 6.5], ddof=1)
+    assert (found.interval.low, found.interval.high) == pytest.approx((5 - half, 5 + half))
+    assert statistics.compare_halves(a, a, 7, 9).seed_effects == (0.0, 0.0)
+    assert statistics.compare_halves(a, 1.0, 7, 9).interval.estimate == 5.0
+    for other in (a[:2], np.zeros((3, 3))):
+        with pytest.raises(InputError, match=r"compare_halves: \(3, 2\) halves x seeds against"):
+            statistics.compare_halves(a, other, 7, 9)

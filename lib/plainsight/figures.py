@@ -304,6 +304,49 @@ def figure_03(points: pd.DataFrame, correlations: pd.DataFrame) -> Figure:
     return figure
 
 
+@mpl.rc_context(STYLE)
+def made_images(frame: pd.DataFrame, titles: Mapping[str, str], ours: str, published: str) -> Figure:
+    """How good made images are: a column a metric, ours with 95 % intervals above, the paper's, without, below.
+
+    Args:
+        frame: tidy rows (finding, variant, metric, value, low, high, published), ``finding`` being what stands on the
+            vertical axis: the prompts.
+        titles: what stands under each column, by metric, units included.
+        ours, published: titles of the two lines of panels.
+    """
+    names = list(dict.fromkeys(frame["finding"]))
+    theirs = frame.assign(value=frame["published"], low=frame["published"], high=frame["published"])
+    size = {"figsize": (3.2 * len(titles) + 1, 2 * (0.6 * len(names) + 0.9) + 0.6), "layout": "constrained"}
+    figure, axes = plt.subplots(2, len(titles), sharey=True, squeeze=False, **size)
+    for line, title, rows in zip(axes, (ours, published), (frame, theirs), strict=True):
+        for axis, metric in zip(line, titles, strict=True):
+            mine = rows[rows["metric"] == metric]
+            _dots(axis, mine, names, mine["value"], mine["value"] - mine["low"], mine["high"] - mine["value"])
+            axis.set_xlim(left=min(0, axis.get_xlim()[0]))
+        line[0].set_title(title, loc="left", fontweight="bold")
+    for axis, label in zip(axes[1], titles.values(), strict=True):
+        axis.set_xlabel(label)
+    axes[0][0].set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
+    _legend_below(figure, axes[0][0])
+    return figure
+
+
+@mpl.rc_context(STYLE)
+def samples(rows: Mapping[str, Sequence[np.ndarray]], columns: Sequence[str]) -> Figure:
+    """Images side by side, drawn as they are: a row a prompt by its title, uint8 images (H, W, 3) by column."""
+    size = (1.5 * len(columns) + 1, 1.55 * len(rows) + 0.4)
+    figure, axes = plt.subplots(len(rows), len(columns), figsize=size, squeeze=False, layout="constrained")
+    for line, (title, images) in zip(axes, rows.items(), strict=True):
+        for axis, image in zip(line, images, strict=True):
+            axis.imshow(image, interpolation="nearest")
+            axis.set(xticks=[], yticks=[])
+            axis.grid(False)
+        line[0].set_ylabel(title)
+    for axis, column in zip(axes[0], columns, strict=True):
+        axis.set_title(column)
+    return figure
+
+
 def _legend_below(figure: Figure, *axes: Axes) -> None:
     """One legend under all panels, each entry once."""
     found = {label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}

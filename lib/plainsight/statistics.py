@@ -320,6 +320,27 @@ def from_halves(estimate: float, values: np.ndarray, n_groups: int, n_rows: int,
     return Interval(estimate, estimate - margin, estimate + margin, n_groups, n_rows)
 
 
+def compare_halves(a: np.ndarray, b: np.ndarray | float, n_groups: int, n_rows: int) -> Effect:
+    """How much higher a statistic is for model a than for model b, paired by half and by training seed.
+
+    Args:
+        a: (1 + R, S) values: of all rows, then of R random halves, for each of S training seeds.
+        b: the same of the other model, for the same halves and seeds; or a number. A model with one seed (such as a
+            foundation) is compared with every seed of the other.
+        n_groups, n_rows: of all rows.
+
+    Raises:
+        InputError: different numbers of halves or seeds.
+    """
+    a = np.asarray(a, dtype=np.float64)
+    b = np.full((len(a), 1), b) if isinstance(b, (int, float)) else np.asarray(b, dtype=np.float64)
+    if len(a) != len(b) or (a.shape[1] != b.shape[1] and 1 not in (a.shape[1], b.shape[1])):
+        raise InputError(f"compare_halves: {a.shape} halves x seeds against {b.shape}; give the same, or one seed")
+    difference = a - b
+    interval = from_halves(float(difference[0].mean()), difference[1:].mean(axis=1), n_groups, n_rows)
+    return Effect(interval, tuple(difference[0].tolist()))
+
+
 def _half(strata: Sequence[np.ndarray], count: int, rng: np.random.Generator) -> np.ndarray:
     """Which of ``count`` groups are drawn: half of each stratum; of an odd number, one more or one less at random."""
     kept = np.zeros(count, dtype=bool)

@@ -297,7 +297,7 @@ def test_scores_by_half_are_those_of_the_halves():
     assert list(found.columns) == ["half", "metric", "value"]
     assert found.groupby("half")["metric"].agg(tuple).to_dict() == dict.fromkeys(range(-1, 6), generation.METRICS)
     parts = [[np.ones(60, bool), np.ones(80, bool)]]
-    parts += statistics.halves(patients, 6, numpy_generator(3, "generation_metrics"))
+    parts += statistics.halves(patients, 6, numpy_generator(3, generation.HALVES))
     for half, (mine, theirs) in enumerate(parts, start=-1):
         expected = generation.scores(real[mine], generated[theirs], numpy_generator(3, "fid_infinity"))
         assert found.loc[found["half"] == half, "value"].tolist() == list(expected.values())

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from plainsight import results
+from plainsight import generation_scores, results
 from plainsight.workspace import open_workspace
 
 ROOT = Path(__file__).parents[2]
@@ -23,6 +23,17 @@ def test_every_score_file_a_notebook_reads_belongs_to_a_recipe_and_a_protocol(na
         for group in ENTRIES[name].get(kind, {}).get("scores", []):
             for run in results.runs(space, group["variants"], group["protocols"]):
                 assert space.scores(space.scale.world, *run).suffix == ".parquet"
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_every_image_a_notebook_reads_scores_of_belongs_to_a_recipe(name):
+    space = open_workspace("toy", ROOT)
+    for entry in ENTRIES[name].values():
+        for group in entry.get("generated", []):
+            assert set(group) <= {"variants", "kinds", "weights"}
+            assert set(group["kinds"]) <= set(generation_scores.KINDS)
+            assert set(group.get("weights", [])) <= {"first", "raw"}
+            assert all(space.seeds(variant) for variant in group["variants"])
 
 
 @pytest.mark.parametrize("name", ENTRIES)

@@ -21,6 +21,8 @@ from plainsight.seeding import numpy_generator
 from plainsight.statistics import halves
 
 METRICS = ("fid", "fid_infinity", "kid", "precision", "recall", "density", "coverage")
+HALVES = "generation_metrics"
+"""What random halves are drawn for; whoever draws halves of the same patients for it gets the same ones."""
 NEIGHBOURHOOD = {"precision", "recall", "density", "coverage"}
 INFINITY_POINTS = 15
 NEIGHBOURS_PRECISION = 3
@@ -204,7 +206,7 @@ def by_half(
         InputError: as `scores`, and as `plainsight.statistics.halves`.
     """
     real, generated = _as_features(real), _as_features(generated)
-    drawn = halves([real_groups, generated_groups], resamples, numpy_generator(seed, "generation_metrics"))
+    drawn = halves([real_groups, generated_groups], resamples, numpy_generator(seed, HALVES))
     everything = [np.ones(len(rows), dtype=bool) for rows in (real, generated)]
     rows = []
     for half, (mine, theirs) in enumerate([everything, *drawn], start=-1):
