@@ -52,7 +52,7 @@ def drawn() -> dict[str, mpl.figure.Figure]:
         "contact_sheet": figures.contact_sheet({"best": [masked(), grounded()], "worst": [grounded("$x_1$")]}),
         "figure_02": figures.figure_02([grounded(), grounded("Pneumonia", ((5, 5, 9, 9), (40, 5, 9, 9)))]),
         "curves": figures.learning_curves(mean, seeds, ("auc", "cnr"), {"equal steps": 10}),
-        "difficulty": figures.text_difficulty(mean.assign(text="reports"), levels, ("auc",)),
+        "difficulty": figures.text_difficulty(mean.assign(level="reports"), levels, ("auc",)),
         "scores": figures.scores_by_finding(table, "auc", "ours", "published"),
         "ablations": figures.ablations(*ablation_rows(), ("auc", "cnr"), "ours", "published"),
     }

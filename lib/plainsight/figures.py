@@ -219,17 +219,17 @@ def text_difficulty(frame: pd.DataFrame, levels: Mapping[str, str], metrics: Seq
     """Localisation against training steps by difficulty of the training text: a row a metric, a column a level.
 
     Args:
-        frame: tidy rows (text, variant, step, metric, value, low, high); ``variant`` finetune_f or finetune_l.
-        levels: title of each level of ``text``, in the order of the columns. A level without rows stays an empty
-            panel that says so.
+        frame: tidy rows (level, variant, step, metric, value, low, high); ``variant`` finetune_f or finetune_l.
+        levels: title of each ``level``, in the order of the columns. A level without rows stays an empty panel that
+            says so.
         metrics: the rows of panels.
     """
     size = (3.3 * len(levels), 2.9 * len(metrics) + 0.5)
     shape = {"sharex": True, "sharey": "row", "squeeze": False, "figsize": size, "layout": "constrained"}
     figure, axes = plt.subplots(len(metrics), len(levels), **shape)
     for line, metric in zip(axes, metrics, strict=True):
-        for axis, (text, title) in zip(line, levels.items(), strict=True):
-            rows = frame[(frame["text"] == text) & (frame["metric"] == metric)]
+        for axis, (level, title) in zip(line, levels.items(), strict=True):
+            rows = frame[(frame["level"] == level) & (frame["metric"] == metric)]
             _curves(axis, rows, metric)
             axis.set(title=title if metric == metrics[0] else "")
             axis.label_outer()
@@ -266,7 +266,8 @@ def scores_by_finding(frame: pd.DataFrame, metric: str, ours: str, published: st
     figure, axes = plt.subplots(1, 1 + both, sharey=True, sharex=True, squeeze=False, **size)
     left = (rows["value"], rows["value"] - rows["low"], rows["high"] - rows["value"])
     right = (rows["published"], rows["published_std"].fillna(0), rows["published_std"].fillna(0))
-    panels = [(ours, left, "bars: 95 % interval over patients"), (published, right, "bars: ± 1 std over trainings")]
+    trainings = "bars: ± 1 std over trainings" if rows["published_std"].notna().any() else "spread not printed"
+    panels = [(ours, left, "bars: 95 % interval over patients"), (published, right, trainings)]
     for axis, (title, values, note) in zip(axes[0], panels, strict=False):
         _dots(axis, rows, names, *values)
         if metric in CHANCE:
@@ -290,7 +291,6 @@ def _dots(
     axis.grid(axis="y", visible=False)
 
 
-@mpl.rc_context(STYLE)
 @mpl.rc_context(STYLE)
 def ablations(frame: pd.DataFrame, seeds: pd.DataFrame, metrics: Sequence[str], ours: str, published: str) -> Figure:
     """Averages of the ablations beside the models they depart from: ours above, the paper's below, a column a metric.
@@ -348,6 +348,7 @@ def _line_a_row(axis: Axes, rows: pd.DataFrame, seeds: pd.DataFrame, names: list
     axis.grid(axis="y", visible=False)
 
 
+@mpl.rc_context(STYLE)
 def figure_03(points: pd.DataFrame, correlations: pd.DataFrame) -> Figure:
     """Figure 3 of seed 000: how common a word is in training texts about a finding against its CNR, a panel a model.
 

@@ -63,7 +63,7 @@ PERCENT = ("auc", "top1")
 WORDS = (
     *("finding", "variant", "protocol", "metric", "printed", "note"),
     *("id", "paper", "place", "statement", "statistic", "scale", "world", "verdict", "notebook"),
-    *("keywords", "word"),
+    *("keywords", "word", "level"),
 )
 """The only columns of a committed table that may hold words; in all others stand numbers."""
 IDENTIFYING = {

@@ -14,12 +14,11 @@ import numpy as np
 import pandas as pd
 
 from plainsight.claims import Claim, judge, ledger
-from plainsight.config import Variant
 from plainsight.published import AVERAGE
 from plainsight.seeding import numpy_generator
 from plainsight.statistics import Average, Effect, bootstrap_mean, compare
-from plainsight.workspace import FOUNDATION
 from plainsight.tables import NAMES, VARIANTS, overestimated
+from plainsight.workspace import FOUNDATION
 
 PAPER = "tradeoff"
 NOTEBOOK = "notebooks/tradeoff/2_localization.py"
@@ -194,13 +193,6 @@ def judge_all(
     parts = [(one, *_rows(one, rows, several)) for one in chosen]
     effects = [(one, _effect(one, a, b, resamples)) for one, a, b in parts if a and (b or one.b is None)]
     return ledger([judge(one.claim, effect, scale, world, notebook) for one, effect in effects])
-
-
-def by_text(rows: pd.DataFrame, recipes: Mapping[str, Variant]) -> pd.DataFrame:
-    """Score rows of several recipes with a column ``text`` (a key of ``texts``), and ``variant`` reduced to F or L."""
-    names = {name: "finetune_l" if recipe.train_text_encoder else "finetune_f" for name, recipe in recipes.items()}
-    texts = {name: recipe.text for name, recipe in recipes.items()}
-    return rows.assign(text=rows["variant"].map(texts), variant=rows["variant"].map(names))
 
 
 def choose_examples(rows: pd.DataFrame, findings: Sequence[str], several: Collection[str]) -> list[str]:
