@@ -217,3 +217,14 @@ def test_samples_are_drawn_as_they_are():
         np.testing.assert_array_equal(drawn, given)
     assert [axis.get_title() for axis in figure.axes[:3]] == ["Real", "L", "F"]
     assert [figure.axes[number].get_ylabel() for number in (0, 3)] == ["Edema", "Healthy"]
+
+
+def test_in_domain_curves_have_the_foundation_as_a_level_line():
+    rows = [("foundation", 0, "auc", 0.9)] + [(v, s, "auc", 0.8) for v in ("finetune_f", "finetune_l") for s in (5, 9)]
+    table = pd.DataFrame(rows, columns=["variant", "steps", "metric", "value"])
+    figure = figures.in_domain(table.assign(low=table["value"] - 0.1, high=table["value"] + 0.1), ("auc",))
+    lines = {line.get_label(): line for line in figure.axes[0].get_lines()}
+    assert set(lines[figures.NAMES["foundation"]].get_ydata()) == {0.9}
+    assert lines[figures.NAMES["finetune_f"]].get_xdata().tolist() == [5, 9]
+    assert figure.axes[0].get_xlabel() == "training steps"
+    mpl.pyplot.close(figure)

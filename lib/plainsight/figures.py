@@ -39,6 +39,7 @@ LABELS = {
     "cnr": "CNR (signed ratio)",
     "cnr_abs": "|CNR| (ratio)",
     "miou": "mIoU (0 to 1)",
+    "fid": "FID (lower is better)",
 }
 CHANCE = {"auc": 0.5, "cnr": 0.0}
 STYLE = {
@@ -222,6 +223,25 @@ def text_difficulty(frame: pd.DataFrame, levels: Mapping[str, str], metrics: Seq
             axis.label_outer()
             if rows.empty:
                 axis.text(0.5, 0.6, "not run", transform=axis.transAxes, ha="center", color="0.4")
+    _legend_below(figure, *axes[0])
+    return figure
+
+
+@mpl.rc_context(STYLE)
+def in_domain(table: pd.DataFrame, metrics: Sequence[str]) -> Figure:
+    """Table 2 of seed 000 over training steps, a panel a metric: F and L as lines, the foundation as a level line.
+
+    ``table``: tidy rows (variant, steps, metric, value, low, high), the foundation's at 0 steps.
+    """
+    size = (4.6 * len(metrics), 3.9)
+    figure, axes = plt.subplots(1, len(metrics), figsize=size, squeeze=False, layout="constrained")
+    for axis, metric in zip(axes[0], metrics, strict=True):
+        rows = table[table["metric"] == metric].rename(columns={"steps": "step"})
+        for start in rows[rows["variant"] == "foundation"].itertuples():
+            look = {"color": COLOURS["foundation"], "linestyle": LINES["foundation"]}
+            axis.axhline(start.value, linewidth=2, label=NAMES["foundation"], **look)
+            axis.axhspan(start.low, start.high, color=COLOURS["foundation"], alpha=0.15, linewidth=0)
+        _curves(axis, rows[rows["variant"] != "foundation"], metric)
     _legend_below(figure, *axes[0])
     return figure
 
