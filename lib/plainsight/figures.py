@@ -367,6 +367,48 @@ def samples(rows: Mapping[str, Sequence[np.ndarray]], columns: Sequence[str]) ->
     return figure
 
 
+@mpl.rc_context(STYLE)
+def against_grounding(
+    panels: Mapping[str, pd.DataFrame], x: Sequence[str], y: Sequence[str], log: bool = False
+) -> Figure:
+    """Points with their intervals: localisation across, something about made images up; a panel a title.
+
+    Args:
+        panels: by title, columns variant, ``name``, x, x_low, x_high, y, y_low, y_high. Points of several variants are
+            named in the legend, those of a panel with one variant by its side.
+        x, y: labels of the axes, one a panel.
+        log: whether the axes up are logarithmic.
+    """
+    figure, axes = plt.subplots(1, len(panels), figsize=(4.6 * len(panels), 4.3), squeeze=False, layout="constrained")
+    for axis, across, up, (title, points) in zip(axes[0], x, y, panels.items(), strict=True):
+        several = points["variant"].nunique() > 1
+        for number, (variant, dots) in enumerate(points.groupby("variant", sort=False)):
+            family = next((known for known in NAMES if variant == known or variant.startswith(f"{known}_")), "")
+            look = {"color": COLOURS.get(family, "0.25"), "marker": MARKERS.get(variant, "^v<>PX*"[number % 7])}
+            look |= {"markerfacecolor": "white"} if family != variant else {}
+            sides = {side: dots[[f"{side}_low", f"{side}_high"]].sub(dots[side], axis=0).abs().T for side in "xy"}
+            bars = {f"{side}err": np.nan_to_num(bounds) for side, bounds in sides.items()}
+            shown = {"label": dots["name"].iloc[0]} if several else {}
+            axis.errorbar(dots["x"], dots["y"], **bars, linestyle="", markersize=6, elinewidth=0.8, **look, **shown)
+        axis.set(title=title, xlabel=across, ylabel=up, yscale="log" if log else "linear")
+        if log:
+            for which in (axis.yaxis.set_major_formatter, axis.yaxis.set_minor_formatter):
+                which(lambda value, _: f"{value:g}")
+        if not several:
+            _name_points(axis, points)
+    _legend_below(figure, *axes[0])
+    return figure
+
+
+def _name_points(axis: Axes, points: pd.DataFrame) -> None:
+    """Names beside points, towards the middle of the panel, above and below in turn."""
+    middle = sum(axis.get_xlim()) / 2
+    for number, dot in enumerate(points.sort_values("y").itertuples()):
+        left, above = dot.x < middle, bool(number % 2)
+        place = {"xytext": (5 if left else -5, 4 if above else -11), "ha": "left" if left else "right"}
+        axis.annotate(dot.name, (dot.x, dot.y), textcoords="offset points", fontsize=8, color="0.25", **place)
+
+
 def _legend_below(figure: Figure, *axes: Axes) -> None:
     """One legend under all panels, each entry once."""
     found = {label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
