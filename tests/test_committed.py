@@ -18,17 +18,21 @@ from plainsight import (
     tradeoff,
     tradeoff_ablations,
     tradeoff_generation,
+    tradeoff_in_domain,
     tradeoff_text,
     worlds,
 )
 from plainsight.workspace import Workspace, open_workspace
 
 ROOT = Path(__file__).parents[1]
-COMMITTED = sorted(ROOT.glob("paper_tables/*/*/tradeoff"))
+COMMITTED = sorted(path.parent for path in ROOT.glob("paper_tables/*/*/tradeoff/claims.csv"))
 
 
 def read_published(*numbers: int) -> list[pd.DataFrame]:
     return [published.read(ROOT / "paper_tables", "tradeoff", number) for number in numbers]
+
+
+PUBLISHED = read_published(1, 12)
 
 
 @pytest.fixture(params=COMMITTED, ids=lambda folder: "-".join(folder.parts[-3:-1]), scope="module")
@@ -123,6 +127,19 @@ def test_effects_on_averages_are_differences_of_table_1(folder):
     for metric in ("auc", "top1", "cnr"):
         gap = means["finetune_f", metric] - means["finetune_l", metric]
         assert ledger[f"tradeoff_finetune_f_finetune_l_{metric}"] == pytest.approx(gap, abs=2e-5)
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("paper_tables/*/*/tradeoff/table_02.csv")), ids=str)
+def test_effects_in_domain_are_differences_of_table_2(path):
+    table = pd.read_csv(path)
+    table = table[table["reading"] == generation_scores.CORRECTED]
+    cells = tradeoff_in_domain.at_moments(table).set_index(["variant", "protocol", "metric"])["value"]
+    ledger = claims.read(path.with_name("claims_in_domain.csv")).set_index("id")["effect"]
+    chosen = tradeoff_in_domain.comparisons(published.read(ROOT / "paper_tables", "tradeoff", 2))
+    assert list(ledger.index) == [one.claim.id for one in chosen]
+    for one in chosen:
+        gap = cells[one.a, one.protocol, one.metric] - cells[one.b, one.protocol_b, one.metric]
+        assert ledger[one.claim.id] == pytest.approx(gap, rel=1e-3, abs=2e-5)
 
 
 def test_the_readme_says_what_the_ledger_says():

@@ -241,3 +241,43 @@ def test_samples_are_drawn_as_they_are():
         np.testing.assert_array_equal(drawn, given)
     assert [axis.get_title() for axis in figure.axes[:3]] == ["Real", "L", "F"]
     assert [figure.axes[number].get_ylabel() for number in (0, 3)] == ["Edema", "Healthy"]
+
+
+def points(variants) -> pd.DataFrame:
+    rows = [(variant, f"name of {variant}", x, x / 10, 0.1, 0.9, 0.5) for x, variant in enumerate(variants, 1)]
+    return pd.DataFrame(rows, columns=["variant", "name", "y", "x", "x_low", "x_high", "y_low"]).assign(y_high=np.nan)
+
+
+def test_points_of_several_variants_are_named_in_the_legend_and_of_one_beside_them():
+    several = ("foundation", "finetune_f", "finetune_f", "finetune_f_pa", "other")
+    one = points(("finetune_l", "finetune_l")).assign(name=["Edema", "Pneumonia"])
+    panels = {"models": points(several), "findings": one}
+    figure = figures.against_grounding(panels, ("CNR", "difference"), ("FID", "AUC"))
+    left, right = figure.axes
+    assert [axis.get_xlabel() for axis in figure.axes] == ["CNR", "difference"] and left.get_ylabel() == "FID"
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert names == [f"name of {name}" for name in dict.fromkeys(several)]
+    assert [text.get_text() for text in right.texts] == ["Edema", "Pneumonia"] and not left.texts
+    main, ablation = (box.lines[0] for box in left.containers[1:3])
+    assert main.get_color() == ablation.get_color() == figures.COLOURS["finetune_f"]
+    assert main.get_markerfacecolor() != "white" and ablation.get_markerfacecolor() == "white"
+    mpl.pyplot.close(figure)
+
+
+def test_bars_reach_from_bound_to_bound_and_a_missing_bound_draws_none():
+    figure = figures.against_grounding({"one": points(("finetune_l",))}, ("CNR",), ("FID",), log=True)
+    across, up = (bar.get_segments()[0].tolist() for bar in figure.axes[0].containers[0].lines[2])
+    assert np.allclose(across, [[0.1, 1], [0.9, 1]]) and np.allclose(up, [[0.1, 0.5], [0.1, 1]])
+    assert figure.axes[0].get_yscale() == "log"
+    mpl.pyplot.close(figure)
+
+
+def test_in_domain_curves_have_the_foundation_as_a_level_line():
+    rows = [("foundation", 0, "auc", 0.9)] + [(v, s, "auc", 0.8) for v in ("finetune_f", "finetune_l") for s in (5, 9)]
+    table = pd.DataFrame(rows, columns=["variant", "steps", "metric", "value"])
+    figure = figures.in_domain(table.assign(low=table["value"] - 0.1, high=table["value"] + 0.1), ("auc",))
+    lines = {line.get_label(): line for line in figure.axes[0].get_lines()}
+    assert set(lines[figures.NAMES["foundation"]].get_ydata()) == {0.9}
+    assert lines[figures.NAMES["finetune_f"]].get_xdata().tolist() == [5, 9]
+    assert figure.axes[0].get_xlabel() == "training steps"
+    mpl.pyplot.close(figure)

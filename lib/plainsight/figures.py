@@ -39,6 +39,7 @@ LABELS = {
     "cnr": "CNR (signed ratio)",
     "cnr_abs": "|CNR| (ratio)",
     "miou": "mIoU (0 to 1)",
+    "fid": "FID (lower is better)",
 }
 CHANCE = {"auc": 0.5, "cnr": 0.0}
 ABLATIONS = {
@@ -239,6 +240,25 @@ def text_difficulty(frame: pd.DataFrame, levels: Mapping[str, str], metrics: Seq
     return figure
 
 
+@mpl.rc_context(STYLE)
+def in_domain(table: pd.DataFrame, metrics: Sequence[str]) -> Figure:
+    """Table 2 of seed 000 over training steps, a panel a metric: F and L as lines, the foundation as a level line.
+
+    ``table``: tidy rows (variant, steps, metric, value, low, high), the foundation's at 0 steps.
+    """
+    size = (4.6 * len(metrics), 3.9)
+    figure, axes = plt.subplots(1, len(metrics), figsize=size, squeeze=False, layout="constrained")
+    for axis, metric in zip(axes[0], metrics, strict=True):
+        rows = table[table["metric"] == metric].rename(columns={"steps": "step"})
+        for start in rows[rows["variant"] == "foundation"].itertuples():
+            look = {"color": COLOURS["foundation"], "linestyle": LINES["foundation"]}
+            axis.axhline(start.value, linewidth=2, label=NAMES["foundation"], **look)
+            axis.axhspan(start.low, start.high, color=COLOURS["foundation"], alpha=0.15, linewidth=0)
+        _curves(axis, rows[rows["variant"] != "foundation"], metric)
+    _legend_below(figure, *axes[0])
+    return figure
+
+
 def _curves(axis: Axes, rows: pd.DataFrame, metric: str) -> None:
     """One line a variant with its interval as a band, and where chance is."""
     for variant, line in rows.groupby("variant"):
@@ -416,6 +436,48 @@ def samples(rows: Mapping[str, Sequence[np.ndarray]], columns: Sequence[str]) ->
     for axis, column in zip(axes[0], columns, strict=True):
         axis.set_title(column)
     return figure
+
+
+@mpl.rc_context(STYLE)
+def against_grounding(
+    panels: Mapping[str, pd.DataFrame], x: Sequence[str], y: Sequence[str], log: bool = False
+) -> Figure:
+    """Points with their intervals: localisation across, something about made images up; a panel a title.
+
+    Args:
+        panels: by title, columns variant, ``name``, x, x_low, x_high, y, y_low, y_high. Points of several variants are
+            named in the legend, those of a panel with one variant by its side.
+        x, y: labels of the axes, one a panel.
+        log: whether the axes up are logarithmic.
+    """
+    figure, axes = plt.subplots(1, len(panels), figsize=(4.6 * len(panels), 4.3), squeeze=False, layout="constrained")
+    for axis, across, up, (title, points) in zip(axes[0], x, y, panels.items(), strict=True):
+        several = points["variant"].nunique() > 1
+        for number, (variant, dots) in enumerate(points.groupby("variant", sort=False)):
+            family = next((known for known in NAMES if variant == known or variant.startswith(f"{known}_")), "")
+            look = {"color": COLOURS.get(family, "0.25"), "marker": MARKERS.get(variant, "^v<>PX*"[number % 7])}
+            look |= {"markerfacecolor": "white"} if family != variant else {}
+            sides = {side: dots[[f"{side}_low", f"{side}_high"]].sub(dots[side], axis=0).abs().T for side in "xy"}
+            bars = {f"{side}err": np.nan_to_num(bounds) for side, bounds in sides.items()}
+            shown = {"label": dots["name"].iloc[0]} if several else {}
+            axis.errorbar(dots["x"], dots["y"], **bars, linestyle="", markersize=6, elinewidth=0.8, **look, **shown)
+        axis.set(title=title, xlabel=across, ylabel=up, yscale="log" if log else "linear")
+        if log:
+            for which in (axis.yaxis.set_major_formatter, axis.yaxis.set_minor_formatter):
+                which(lambda value, _: f"{value:g}")
+        if not several:
+            _name_points(axis, points)
+    _legend_below(figure, *axes[0])
+    return figure
+
+
+def _name_points(axis: Axes, points: pd.DataFrame) -> None:
+    """Names beside points, towards the middle of the panel, above and below in turn."""
+    middle = sum(axis.get_xlim()) / 2
+    for number, dot in enumerate(points.sort_values("y").itertuples()):
+        left, above = dot.x < middle, bool(number % 2)
+        place = {"xytext": (5 if left else -5, 4 if above else -11), "ha": "left" if left else "right"}
+        axis.annotate(dot.name, (dot.x, dot.y), textcoords="offset points", fontsize=8, color="0.25", **place)
 
 
 def _legend_below(figure: Figure, *axes: Axes) -> None:
