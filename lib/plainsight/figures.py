@@ -42,7 +42,7 @@ LABELS = {
     "fid": "FID (lower is better)",
 }
 CHANCE = {"auc": 0.5, "cnr": 0.0}
-ABLATIONS = {
+ABLATION_LINES = {
     ("finetune_f", "boxes"): "Finetune_F",
     ("finetune_f_nouncond", "boxes"): "F, no unconditional training",
     ("finetune_f_pa", "boxes"): "F, PA films only",
@@ -316,8 +316,8 @@ def ablations(frame: pd.DataFrame, seeds: pd.DataFrame, metrics: Sequence[str], 
     """Averages of the ablations beside the models they depart from: ours above, the paper's below, a column a metric.
 
     Args:
-        frame: tidy rows (variant, protocol, metric, value, low, high, published, published_std); `ABLATIONS` says which
-            are drawn, in which order and under which names.
+        frame: tidy rows (variant, protocol, metric, value, low, high, published, published_std); `ABLATION_LINES` says
+            which are drawn, in which order and under which names.
         seeds: the average of each training seed (variant, protocol, seed, metric, value): ticks where there are
             several, a long one for the first, which is the seed of ablations that are trained once.
         metrics: the columns of panels.
@@ -335,7 +335,7 @@ def ablations(frame: pd.DataFrame, seeds: pd.DataFrame, metrics: Sequence[str], 
             _line_a_row(axis, rows[rows["metric"] == metric], single[single["metric"] == metric], names)
             if metric in CHANCE:
                 axis.axvline(CHANCE[metric], color="0.4", linewidth=1, label="chance", zorder=1)
-        labels = [ABLATIONS[key] for key in names]
+        labels = [ABLATION_LINES[key] for key in names]
         line[0].set(yticks=range(len(names)), yticklabels=labels, ylim=(len(names) - 0.5, -0.5))
         line[0].set_title(title, loc="left", fontweight="bold")
     for axis, metric in zip(axes[1], metrics, strict=True):
@@ -345,9 +345,9 @@ def ablations(frame: pd.DataFrame, seeds: pd.DataFrame, metrics: Sequence[str], 
 
 
 def _keys(rows: pd.DataFrame) -> list[tuple[str, str]]:
-    """Those of `ABLATIONS` that are among ``rows``, in its order."""
+    """Those of `ABLATION_LINES` that are among ``rows``, in its order."""
     there = set(zip(rows["variant"], rows["protocol"], strict=True))
-    return [key for key in ABLATIONS if key in there]
+    return [key for key in ABLATION_LINES if key in there]
 
 
 def _line_a_row(axis: Axes, rows: pd.DataFrame, seeds: pd.DataFrame, names: list[tuple[str, str]]) -> None:
@@ -359,12 +359,10 @@ def _line_a_row(axis: Axes, rows: pd.DataFrame, seeds: pd.DataFrame, names: list
         axis.errorbar(cell["value"], at, xerr=bar, markersize=5, elinewidth=1.4, **look)
         mine = seeds[(seeds["variant"] == cell["variant"]) & (seeds["protocol"] == cell["protocol"])]
         if len(mine) > 1:
-            place = np.full(len(mine), at + 0.3)
-            axis.plot(mine["value"], place, "|", color=COLOURS[family], markersize=5, label="single trainings")
-            first = mine.loc[mine["seed"].idxmin(), "value"]
-            axis.plot(
-                first, at + 0.3, "|", color=COLOURS[family], markersize=10, markeredgewidth=2.2, label="first seed"
-            )
+            ticks = {"color": COLOURS[family], "marker": "|", "linestyle": ""}
+            first, place = mine.loc[mine["seed"].idxmin(), "value"], at + 0.3
+            axis.plot(mine["value"], np.full(len(mine), place), markersize=5, label="single trainings", **ticks)
+            axis.plot(first, place, markersize=10, markeredgewidth=2.2, label="first seed", **ticks)
     axis.grid(axis="y", visible=False)
 
 

@@ -94,6 +94,9 @@ for cell in impossible.to_dict("records"):
 
 # %% [markdown]
 # ## The averages beside the models they depart from
+#
+# Dots of F and L are means over their trainings. Ticks are single trainings, the long one that of the seed which the
+# ablations have.
 
 # %%
 whole = tables.summarise(rows, keys, metrics, (), resamples)
