@@ -195,9 +195,8 @@ Markdown(text_10)
 fid = table_10[(table_10["metric"] == "fid") & (table_10["reading"] == CORRECTED)]
 for (prompts, extractor), rows in fid.groupby(["prompts", "extractor"]):
     best = rows.loc[rows["value"].idxmin()]
-    print(
-        f"{prompts}, features of {extractor}: the lowest FID is {tables.NAMES[best['variant']]}'s, {best['value']:.3g}."
-    )
+    name = tables.NAMES[best["variant"]]
+    print(f"{prompts}, features of {extractor}: the lowest FID is that of {name}, {best['value']:.3g}.")
 
 # %% [markdown]
 # ## What holds
