@@ -225,7 +225,7 @@ def test_made_images_are_drawn_with_intervals_and_the_papers_without():
         assert len(dots) == len(variants) and all((dot.get_xdata() == value).all() for dot in dots)
         bars = [path.vertices[:, 0] for bars in axis.collections for path in bars.get_paths()]
         assert {round(float(np.ptp(bar)), 6) for bar in bars} == {width}
-        assert axis.get_xlim()[0] <= 0
+        assert axis.get_xlim()[0] == 0
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == [figures.NAMES[name] for name in variants]
 

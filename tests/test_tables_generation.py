@@ -91,10 +91,15 @@ def test_every_metric_stands_there_for_both_prompts_and_extractors(table_04):
     assert list(dict.fromkeys(table_04["variant"])) == list(tables.VARIANTS)
 
 
-def test_shares_stay_within_their_bounds(table_04):
-    shares = table_04[table_04["metric"].isin(tables_generation.SHARES)]
-    assert shares[["low", "high"]].stack().between(0, 1).all()
-    assert (table_04.loc[table_04["metric"] == "density", "high"] > 1).any()
+def test_intervals_stay_within_what_a_metric_can_be():
+    rows = generation_rows.distances(0.5)
+    rows = rows[(rows["extractor"] == "scenes") & (rows["reading"] == CORRECTED) & (rows["prompts"] == "phrases")]
+    values = tables_generation.distance_values(rows.assign(variant="finetune_f", seed=0))
+    values["value"] = values["value"].where(values["half"] == -1, 5 * values["value"])
+    low, high = (tables_generation.tidy(values).set_index("metric")[name] for name in ("low", "high"))
+    assert (low[["fid", "density", "precision", "recall", "coverage"]] == 0).all()
+    assert (high[["precision", "recall", "coverage"]] == 1).all() and (high[["fid", "density"]] > 1).all()
+    assert (low[["kid", "fid_infinity"]] < 0).all()
 
 
 def test_ms_ssim_is_the_mean_over_prompts(table_04):

@@ -411,7 +411,7 @@ def made_images(frame: pd.DataFrame, titles: Mapping[str, str], ours: str, publi
         for axis, metric in zip(line, titles, strict=True):
             mine = rows[rows["metric"] == metric]
             _dots(axis, mine, names, mine["value"], mine["value"] - mine["low"], mine["high"] - mine["value"])
-            axis.set_xlim(left=min(0, axis.get_xlim()[0]))
+            axis.set_xlim(0, 1.05 * axis.get_xlim()[1])
         line[0].set_title(title, loc="left", fontweight="bold")
     for axis, label in zip(axes[1], titles.values(), strict=True):
         axis.set_xlabel(label)

@@ -44,8 +44,10 @@ NONE = "–"
 PAPER_PROMPTS = {"impressions": "mimic_cxr", "phrases": "ms_cxr", REAL: REAL}
 LABELS = {"impressions": "Impressions", "phrases": "Phrases", "mimic_cxr": "Mimic", "ms_cxr": "MS-CXR"}
 TABLE_05 = (REAL, "finetune_l", "finetune_f")
-SHARES = ("precision", "recall", "coverage")
+SHARES = ("precision", "recall", "coverage", "auc")
 """Metrics that cannot leave [0, 1]."""
+POSITIVE = ("fid", "density")
+"""Others that cannot fall below 0."""
 BEYOND = {
     "kid": "KID ↓",
     "fid_infinity": "FID∞ ↓",
@@ -129,8 +131,9 @@ def tidy(values: pd.DataFrame) -> pd.DataFrame:
         cell |= {name: int(counts[name]) for name in _CELL}
         cells.append({**cell, "seeds": len(effect.seed_effects)})
     table = pd.DataFrame(cells)
-    share = table["metric"].isin(SHARES) | (table["metric"] == "auc")
-    table.loc[share, ["low", "high"]] = table.loc[share, ["low", "high"]].clip(0, 1)
+    for metrics, highest in ((SHARES, 1.0), (POSITIVE, None)):
+        bounded = table["metric"].isin(metrics)
+        table.loc[bounded, ["low", "high"]] = table.loc[bounded, ["low", "high"]].clip(0.0, highest)
     return table
 
 
