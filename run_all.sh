@@ -9,7 +9,7 @@ usage: ./run_all.sh [OPTIONS]           regenerate tables, figures and claims
        ./run_all.sh test [PYTEST ARGS]  run the tests
 
   --scale smoke|toy|bench      how much of everything (toy, the default: two CPU cores; bench: one GPU; smoke: for tests)
-  --world phantom|scenes|nih   only this world (default: the scale's own; nih too where --data is given)
+  --world phantom|scenes|nih   only this world (default: phantom and scenes; nih too where --data is given)
   --data DIR                   the folder with real images (see data_manifests/)
   --from scores                tables, figures and claims from the committed score rows, in minutes: nothing is trained
   --only TARGET                a paper (tradeoff), a notebook (2_localization), a table or figure (table_01)

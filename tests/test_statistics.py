@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from dataclasses import astuple
 
 import numpy as np
@@ -272,6 +273,26 @@ def test_correlations_that_cannot_be_computed():
         statistics.rank_correlation([1, 2], [1, 2], ["a"], rng=rng)
     with pytest.raises(InputError, match="not finite"):
         statistics.rank_correlation([1, np.nan], [1, 2], ["a", "b"], rng=rng)
+
+
+@pytest.mark.parametrize(("pairs", "least"), [(5, 1.0), (6, 0.886), (7, 0.786), (8, 0.738)])
+def test_the_least_correlation_beyond_chance_is_that_of_the_printed_tables(pairs, least):
+    """Two-sided 5 % points of Spearman's coefficient (Zar 1972)."""
+    assert statistics.least_correlation(pairs) == pytest.approx(least, abs=5e-4)
+
+
+def test_the_least_correlation_is_reached_by_one_order_in_twenty_at_most():
+    orders = [scipy.stats.spearmanr(range(6), order).statistic for order in itertools.permutations(range(6))]
+    sizes = np.round(np.abs(orders), 9)
+    least = statistics.least_correlation(6)
+    assert (sizes >= least - 1e-9).mean() <= 0.05 < (sizes >= sizes[sizes < least - 1e-9].max()).mean()
+
+
+def test_the_least_correlation_of_few_and_of_many_pairs():
+    assert np.isnan([statistics.least_correlation(pairs) for pairs in range(5)]).all()
+    found = [statistics.least_correlation(pairs) for pairs in range(5, 60)]
+    assert (np.diff(found) < 0).all()
+    assert statistics.least_correlation(50) == pytest.approx(0.279, abs=0.002)
 
 
 # --- random halves, for what is no average ---

@@ -9,6 +9,8 @@ of patients would change; the effects of single training seeds say what another 
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -16,6 +18,7 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+from scipy.special import stdtrit
 
 from plainsight.errors import InputError
 
@@ -138,6 +141,24 @@ def rank_correlation(
 def spearman(x: np.ndarray, y: np.ndarray) -> float:
     """Spearman's correlation of N pairs; NaN where one side has no spread."""
     return float(_spearman(np.asarray(x), np.asarray(y), np.ones((1, len(x))))[0])
+
+
+def least_correlation(pairs: int) -> float:
+    """The least Spearman's correlation, in either sign, that at most one in twenty orders of so many pairs reach.
+
+    What lies below it, chance alone gives often. NaN where no correlation is that rare: of the 24 orders of four pairs
+    two are perfect. Exact up to 8 pairs without ties; above, by Student's t with ``pairs`` - 2 degrees of freedom.
+    """
+    if pairs <= 8:
+        orders = np.array(list(itertools.chain(*itertools.permutations(range(pairs))))).reshape(-1, max(1, pairs))
+        whole = max(1, pairs * (pairs**2 - 1))
+        sizes, times = np.unique(
+            np.abs(whole - 6 * np.square(orders - np.arange(pairs)).sum(axis=1)), return_counts=True
+        )
+        reached = times[::-1].cumsum()[::-1]
+        return float(min(sizes[20 * reached <= len(orders)], default=np.nan)) / whole
+    bound = float(stdtrit(pairs - 2, 0.975))
+    return bound / math.sqrt(pairs - 2 + bound**2)
 
 
 def _spearman(x: np.ndarray, y: np.ndarray, times: np.ndarray) -> np.ndarray:

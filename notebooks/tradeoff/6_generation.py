@@ -176,10 +176,10 @@ print("Mean over findings:", ", ".join(f"{name} {value:.3f}" for name, value in 
 # %% [markdown]
 # ## Table 10: ablations
 #
-# Without unconditional training (LnU, FnU) a model has never seen the empty prompt that guidance leads away from. "L
-# then F" is Finetune_L, trained on for some steps with its text encoder frozen. PA is Finetune_F on posterior-anterior
-# films alone, with half the batch. Each is trained once; the models they depart from are shown with them, and are
-# compared with them seed by seed.
+# Without unconditional training (LnU, FnU) the empty prompt that guidance leads away from is seen in pretraining only,
+# and never with a film. "L then F" is Finetune_L, trained on for some steps with its text encoder frozen. PA is
+# Finetune_F on posterior-anterior films alone, with half the batch. Each is trained once; the models they depart from
+# are shown with them, and are compared with them seed by seed.
 
 # %%
 table_10 = tables_generation.table_10(distances)
