@@ -238,7 +238,7 @@ for world, variant, weights, kinds, reader in generated():
             [f"{RUNS}/{name}/models/classifier/seed0/run.json" for name in dict.fromkeys([FOUNDATION_WORLD, world])],
             code=code(step("generate")),
         output:
-            of_images(world, generation_scores.Made(variant, "{seed}", weights), kinds),
+            [of_images(world, generation_scores.Made(variant, "{seed}", weights), kind) for kind in kinds],
             notebook=f"{RUNS}/{world}/notebooks/steps/generate/{variant}_{weights}_seed{{seed}}.ipynb",
         params:
             world=world,
