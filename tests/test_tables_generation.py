@@ -35,8 +35,9 @@ def through_csv(table: pd.DataFrame, folder: Path) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def fresh_04(rows) -> pd.DataFrame:
-    read = (generation_rows.read(rows, kind, tables.VARIANTS) for kind in ("distances", "similarity"))
-    return tables_generation.beside(tables_generation.table_04(*read, 200), PAPER[4])
+    distances = generation_rows.read(rows, "distances", tuple(generation_rows.FID))
+    similarity = generation_rows.read(rows, "similarity", tables.VARIANTS)
+    return tables_generation.beside(tables_generation.table_04(distances, similarity, 200), PAPER[4])
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +123,7 @@ def test_published_values_stand_beside_their_own_cells_only(table_04):
 
 
 def test_table_10_holds_the_ablations_beside_what_they_depart_from(rows, tmp_path):
-    read = generation_rows.read(rows, "distances", (*tables.VARIANTS[1:], *tables.ABLATIONS))
+    read = generation_rows.read(rows, "distances", tuple(generation_rows.FID))
     table = tables_generation.beside(tables_generation.table_10(read), pd.concat([PAPER[10], PAPER[4]]))
     found = through_csv(table, tmp_path)
     assert list(dict.fromkeys(found["variant"])) == ["finetune_l", "finetune_f", *tables.ABLATIONS]

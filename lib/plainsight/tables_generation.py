@@ -151,10 +151,11 @@ def table_04(distances: pd.DataFrame, similarity: pd.DataFrame, resamples: int) 
     """Table 4: FID by two extractors and MS-SSIM, by model and prompts, and every other metric and reading.
 
     Args:
-        distances, similarity: score rows of `VARIANTS` (``plainsight.generation_scores.read``).
+        distances, similarity: score rows (``plainsight.generation_scores.read``); those of `VARIANTS` are shown.
         resamples: bootstrap resamples of patients, for MS-SSIM.
     """
-    parts = [tidy(distance_values(distances)), similarity_table(similarity, resamples)]
+    mine = distances[distances["variant"].isin(VARIANTS)]
+    parts = [tidy(distance_values(mine)), similarity_table(similarity, resamples)]
     return _ordered(pd.concat(parts, ignore_index=True), VARIANTS).drop(columns="finding")
 
 
@@ -165,8 +166,10 @@ def table_05(values: pd.DataFrame) -> pd.DataFrame:
 
 
 def table_10(distances: pd.DataFrame) -> pd.DataFrame:
-    """Table 10: distances of the ablations, and of the models they depart from."""
-    return _ordered(tidy(distance_values(distances)), (*VARIANTS[1:], *ABLATIONS)).drop(columns="finding")
+    """Table 10: distances of the ablations, and of the models they depart from; other score rows are left out."""
+    shown = (*VARIANTS[1:], *ABLATIONS)
+    mine = distances[distances["variant"].isin(shown)]
+    return _ordered(tidy(distance_values(mine)), shown).drop(columns="finding")
 
 
 def _ordered(table: pd.DataFrame, variants: Sequence[str]) -> pd.DataFrame:

@@ -95,7 +95,6 @@ def _extractors(world: str) -> dict[str, str]:
 
 def _table_05(published: pd.Series, world: str) -> Iterator[Contrast]:
     """ "Finetune_F even outperforms the other method in six out of eight classes"; the average is Finetune_L's."""
-    place = "Table 5"
     for finding in published.index.get_level_values("finding").unique():
         gap = published[finding, "finetune_l"] - published[finding, "finetune_f"]
         better, other = ("finetune_l", "finetune_f") if gap > 0 else ("finetune_f", "finetune_l")
@@ -105,7 +104,7 @@ def _table_05(published: pd.Series, world: str) -> Iterator[Contrast]:
             statement = f"On average over findings, what was asked for is best recognised in images of {NAMES[better]}"
         where = {"prompts": "impressions", "extractor": world, "metric": "auc", "finding": ours}
         key = f"{better}_{other}_auc_{finding.lower().replace(' ', '_')}"
-        yield _contrast(key, f"{place}, {finding}", statement, abs(gap), better, other, where)
+        yield _contrast(key, f"Table 5, {finding}", statement, abs(gap), better, other, where)
 
 
 def _beyond(world: str) -> Iterator[Contrast]:

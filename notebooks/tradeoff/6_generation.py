@@ -76,7 +76,7 @@ def read(kind, variants):
 # both, those that the impressions belong to. MS-SSIM is how alike four images of one prompt are: lower is more diverse.
 
 # %%
-distances = read("distances", tables.VARIANTS)
+distances = read("distances", (*tables.VARIANTS, *tables.ABLATIONS))
 table_04 = tables_generation.table_04(distances, read("similarity", tables.VARIANTS), resamples)
 table_04 = tables_generation.beside(table_04, paper[4])
 heading = tables_generation.caption_distances(4, table_04, setting)
@@ -177,14 +177,12 @@ print("Mean over findings:", ", ".join(f"{name} {value:.3f}" for name, value in 
 # ## Table 10: ablations
 #
 # Without unconditional training (LnU, FnU) the empty prompt that guidance leads away from is seen in pretraining only,
-# and never with a film. "L
-# then F" is Finetune_L, trained on for some steps with its text encoder frozen. PA is Finetune_F on posterior-anterior
-# films alone, with half the batch. Each is trained once; the models they depart from are shown with them, and are
-# compared with them seed by seed.
+# and never with a film. "L then F" is Finetune_L, trained on for some steps with its text encoder frozen. PA is
+# Finetune_F on posterior-anterior films alone, with half the batch. Each is trained once; the models they depart from
+# are shown with them, and are compared with them seed by seed.
 
 # %%
-ablated = read("distances", (*tables.VARIANTS[1:], *tables.ABLATIONS))
-table_10 = tables_generation.table_10(ablated)
+table_10 = tables_generation.table_10(distances)
 table_10 = tables_generation.beside(table_10, pd.concat([paper[10], paper[4]]))
 heading = tables_generation.caption_distances(10, table_10, setting)
 text_10 = tables_generation.distances_markdown(table_10, heading, setting)
@@ -206,10 +204,7 @@ for (prompts, extractor), rows in fid.groupby(["prompts", "extractor"]):
 # at least: of ablations that are trained once it is inconclusive, whatever the numbers.
 
 # %%
-everything = pd.concat(
-    [tables_generation.distance_values(pd.concat([distances, ablated]).drop_duplicates()), recognised],
-    ignore_index=True,
-)
+everything = pd.concat([values, recognised], ignore_index=True)
 chosen = tradeoff_generation.contrasts(paper[4], paper[5], paper[10], world)
 ledger = tradeoff_generation.judge_generation(chosen, everything, paper, scale, world)
 tables.write_table(ledger, out / "claims_generation.csv")
