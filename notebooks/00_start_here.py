@@ -96,9 +96,9 @@ for row in averages.to_dict("records"):
 # | `tradeoff/4_text_difficulty` | Table 7: the same two recipes on easier text about the same images |
 # | `tradeoff/5_words` | Tables 6, 8 and 9, Figure 3: which words know the place, and whether common ones do |
 # | `steps/generate` | images of texts, and how like real ones they are |
-# | `tradeoff/6_generation`, `6_samples` | Tables 4, 5 and 10: how good the images are; some of them |
+# | `tradeoff/6_generation`, `6_samples` | Tables 4 and 5: how good the images are; some of them |
 # | `tradeoff/7_in_domain` | Table 2: fine-tuning in the world that the foundation comes from |
-# | `tradeoff/8_ablations` | Table 11: what the recipe owes to its parts |
+# | `tradeoff/8_ablations`, `8_ablated_images` | Tables 11 and 10: what the recipe owes to its parts |
 # | `tradeoff/9_benchmarks` | Table 3: beside models that were made for grounding, average against average |
 # | `beyond/2_quality_and_grounding` | do models that ground better make better images? |
 # | `beyond/1_ledger` | every claim, every world: what holds, what fails, what is open |

@@ -77,14 +77,21 @@ def test_the_ledger_of_made_images_follows_from_the_score_rows(path):
         wanted = [generation_scores.Made(variant, seed) for variant in variants for seed in space.seeds(variant)]
         return generation_scores.read(path.parents[1], kind, wanted)
 
-    distances = read("distances", (*tables.VARIANTS, *tables.ABLATIONS))
     halves = space.scale.bootstrap_resamples // 100
     recognised = tables_generation.auc_values(read("judged", tables.VARIANTS), findings, world, halves)
-    values = pd.concat([tables_generation.distance_values(distances), recognised], ignore_index=True)
-    paper = {number: published.read(ROOT / "paper_tables", "tradeoff", number) for number in (4, 5, 10)}
-    chosen = tradeoff_generation.contrasts(paper[4], paper[5], paper[10], world)
-    again = tradeoff_generation.judge_generation(chosen, values, paper, scale, world)
+    values = tables_generation.distance_values(read("distances", tables.VARIANTS))
+    paper = dict(zip((4, 5), read_published(4, 5), strict=True))
+    chosen = tradeoff_generation.contrasts(paper[4], paper[5], world)
+    everything = pd.concat([values, recognised], ignore_index=True)
+    again = tradeoff_generation.judge_generation(chosen, everything, paper, scale, world)
     pd.testing.assert_frame_equal(again, claims.read(path), rtol=1e-5)
+
+    ablated = path.with_name("claims_ablated_images.csv")
+    if ablated.is_file():
+        values = tables_generation.distance_values(read("distances", (*tables.VARIANTS[1:], *tables.ABLATIONS)))
+        chosen = tradeoff_generation.ablation_contrasts(*read_published(4, 10), world)
+        again = tradeoff_generation.judge_ablations(chosen, values, scale, world)
+        pd.testing.assert_frame_equal(again, claims.read(ablated), rtol=1e-5)
 
 
 def ablations(space: Workspace, scores: Path) -> tuple[list[tradeoff.Comparison], pd.DataFrame]:
