@@ -95,6 +95,8 @@ for row in averages.to_dict("records"):
 # | `tradeoff/3_maps` | Figure 2: what the models look at |
 # | `tradeoff/4_text_difficulty` | the same two recipes on easier text about the same images |
 # | `tradeoff/5_words` | Tables 6, 8 and 9, Figure 3: which words know the place, and whether common ones do |
+# | `tradeoff/7_in_domain` | Table 2: the same two recipes in the world that the foundation comes from |
+# | `beyond/2_quality_and_grounding` | whether models and findings that are localised better make better images |
 # | `beyond/1_ledger` | every claim, every world: what holds, what fails, what is open |
 #
 # Notebooks are text (`.py`, percent format): open them in JupyterLab with "Open With > Notebook". Executed copies lie
