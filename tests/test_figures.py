@@ -52,9 +52,21 @@ def drawn() -> dict[str, mpl.figure.Figure]:
         "contact_sheet": figures.contact_sheet({"best": [masked(), grounded()], "worst": [grounded("$x_1$")]}),
         "figure_02": figures.figure_02([grounded(), grounded("Pneumonia", ((5, 5, 9, 9), (40, 5, 9, 9)))]),
         "curves": figures.learning_curves(mean, seeds, ("auc", "cnr"), {"equal steps": 10}),
-        "difficulty": figures.text_difficulty(mean.assign(text="reports"), levels, ("auc",)),
+        "difficulty": figures.text_difficulty(mean.assign(level="reports"), levels, ("auc",)),
         "scores": figures.scores_by_finding(table, "auc", "ours", "published"),
+        "ablations": figures.ablations(*ablation_rows(), ("auc", "cnr"), "ours", "published"),
     }
+
+
+def ablation_rows() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Averages of two variants, one of them by view as well, and single seeds of the first."""
+    lines = [("finetune_f_pa", "boxes_ap", 0.4), ("finetune_f_pa", "boxes", 0.5), ("finetune_f", "boxes", 0.6)]
+    frame = pd.DataFrame(lines, columns=["variant", "protocol", "value"])
+    frame = frame.assign(low=frame["value"] - 0.1, high=frame["value"] + 0.1, published_std=np.nan)
+    frame["published"] = [np.nan, np.nan, 0.8]
+    seeds = pd.DataFrame({"variant": "finetune_f", "protocol": "boxes", "seed": [0, 1], "value": [0.7, 0.5]})
+    seeds = pd.concat([seeds, frame.assign(seed=0)[1:2][list(seeds.columns)]])
+    return tuple(pd.concat([rows.assign(metric=name) for name in ("auc", "cnr")]) for rows in (frame, seeds))
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +150,18 @@ def test_without_published_values_only_ours_is_drawn():
     mpl.pyplot.close(figure)
 
 
+def test_ablations_are_drawn_line_by_line_with_the_seeds_of_what_was_trained_often(once):
+    figure = once["ablations"]
+    above, below = figure.axes[:2], figure.axes[2:]
+    names = [[label.get_text() for label in line[0].get_yticklabels()] for line in (above, below)]
+    assert names == [["Finetune_F", "F, PA films only", "asked on AP films: F, PA films only"], ["Finetune_F"]]
+    dots = [container.lines[0].get_xydata().tolist() for container in above[0].containers]
+    assert dots == [[[0.4, 2]], [[0.5, 1]], [[0.6, 0]]]
+    ticks = [line.get_xydata().tolist() for line in above[0].lines if line.get_label() == "single trainings"]
+    assert ticks == [[[0.7, 0.3], [0.5, 0.3]]]
+    assert [container.lines[0].get_xydata().tolist() for container in below[0].containers] == [[[0.8, 0]]]
+
+
 def test_figure_03_draws_every_word_once_and_keywords_apart():
     pairs = pd.DataFrame({"finding": "Edema", "word": ["edema", "left", "the"], "training_share": [0.5, 0.2, 0.9]})
     pairs["keyword"] = pairs["word"] == "edema"
@@ -201,7 +225,7 @@ def test_made_images_are_drawn_with_intervals_and_the_papers_without():
         assert len(dots) == len(variants) and all((dot.get_xdata() == value).all() for dot in dots)
         bars = [path.vertices[:, 0] for bars in axis.collections for path in bars.get_paths()]
         assert {round(float(np.ptp(bar)), 6) for bar in bars} == {width}
-        assert axis.get_xlim()[0] <= 0
+        assert axis.get_xlim()[0] == 0
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == [figures.NAMES[name] for name in variants]
 

@@ -4,14 +4,14 @@ Three kinds, none of which holds text or pixels; all of them name the ``prompts`
 
 - ``distances``: how like the real images they are. A row for each extractor, reading, metric
   (``plainsight.metrics.generation.METRICS``) and half: ``half`` -1 is all images, 0 upwards are random halves of the
-  patients, the same for every model, so that models are compared half by half; ``value``; ``n_real``,
-  ``n_generated``, ``features`` (how many an extractor gives) and ``patients`` (how many were halved) of all images. The
-  reading ``as_published`` is what the
-  code of seed 000 computes (``plainsight.features.as_published``), of FID alone.
+  patients, the same for every model, so that models are compared half by half; ``value``; and, of all images,
+  ``n_real``, ``n_generated``, ``features`` (how many an extractor gives) and ``patients`` (how many were halved). The
+  reading ``as_published`` is what the code of seed 000 computes (``plainsight.features.as_published``), of FID alone.
 - ``similarity``: how like each other the images of a prompt are. A row a prompt with ``ms_ssim``, and one of reading
   ``as_published``, the mean over the pairs of images that the code of seed 000 draws, which is of no prompt.
-- ``judged``: what a classifier sees. A row an image, ``prompts`` being ``REAL`` for real ones: example_id, patient,
-  finding (asked for; several joined by ``|``), and the score of each finding in a column of its name.
+- ``judged``: what a classifier sees, in worlds with healthy images. A row an image, ``prompts`` being ``REAL`` for real
+  ones: example_id, patient, finding (asked for; several joined by ``|``), and the score of each finding in a column of
+  its name.
 
 This module only reads; ``plainsight.fidelity`` makes them.
 """

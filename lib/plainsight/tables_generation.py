@@ -44,8 +44,10 @@ NONE = "–"
 PAPER_PROMPTS = {"impressions": "mimic_cxr", "phrases": "ms_cxr", REAL: REAL}
 LABELS = {"impressions": "Impressions", "phrases": "Phrases", "mimic_cxr": "Mimic", "ms_cxr": "MS-CXR"}
 TABLE_05 = (REAL, "finetune_l", "finetune_f")
-SHARES = ("precision", "recall", "coverage")
+SHARES = ("precision", "recall", "coverage", "auc")
 """Metrics that cannot leave [0, 1]."""
+POSITIVE = ("fid", "density")
+"""Others that cannot fall below 0."""
 BEYOND = {
     "kid": "KID ↓",
     "fid_infinity": "FID∞ ↓",
@@ -129,8 +131,9 @@ def tidy(values: pd.DataFrame) -> pd.DataFrame:
         cell |= {name: int(counts[name]) for name in _CELL}
         cells.append({**cell, "seeds": len(effect.seed_effects)})
     table = pd.DataFrame(cells)
-    share = table["metric"].isin(SHARES) | (table["metric"] == "auc")
-    table.loc[share, ["low", "high"]] = table.loc[share, ["low", "high"]].clip(0, 1)
+    for metrics, highest in ((SHARES, 1.0), (POSITIVE, None)):
+        bounded = table["metric"].isin(metrics)
+        table.loc[bounded, ["low", "high"]] = table.loc[bounded, ["low", "high"]].clip(0.0, highest)
     return table
 
 
@@ -148,10 +151,11 @@ def table_04(distances: pd.DataFrame, similarity: pd.DataFrame, resamples: int) 
     """Table 4: FID by two extractors and MS-SSIM, by model and prompts, and every other metric and reading.
 
     Args:
-        distances, similarity: score rows of `VARIANTS` (``plainsight.generation_scores.read``).
+        distances, similarity: score rows (``plainsight.generation_scores.read``); those of `VARIANTS` are shown.
         resamples: bootstrap resamples of patients, for MS-SSIM.
     """
-    parts = [tidy(distance_values(distances)), similarity_table(similarity, resamples)]
+    mine = distances[distances["variant"].isin(VARIANTS)]
+    parts = [tidy(distance_values(mine)), similarity_table(similarity, resamples)]
     return _ordered(pd.concat(parts, ignore_index=True), VARIANTS).drop(columns="finding")
 
 
@@ -162,8 +166,10 @@ def table_05(values: pd.DataFrame) -> pd.DataFrame:
 
 
 def table_10(distances: pd.DataFrame) -> pd.DataFrame:
-    """Table 10: distances of the ablations, and of the models they depart from."""
-    return _ordered(tidy(distance_values(distances)), (*VARIANTS[1:], *ABLATIONS)).drop(columns="finding")
+    """Table 10: distances of the ablations, and of the models they depart from; other score rows are left out."""
+    shown = (*VARIANTS[1:], *ABLATIONS)
+    mine = distances[distances["variant"].isin(shown)]
+    return _ordered(tidy(distance_values(mine)), shown).drop(columns="finding")
 
 
 def _ordered(table: pd.DataFrame, variants: Sequence[str]) -> pd.DataFrame:

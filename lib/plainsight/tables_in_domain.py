@@ -14,7 +14,6 @@ from plainsight.config import Variant
 from plainsight.generation_scores import AS_PUBLISHED, CORRECTED
 from plainsight.tables import NAMES, VARIANTS, WEIGHTED, Setting, _pipes, _theirs, summarise
 from plainsight.tables_generation import BEYOND, NONE, cell_text, distance_values, tidy
-from plainsight.tradeoff import by_text
 
 FID, AUC = "fid", "auc"
 FROZEN = {"foundation": "–", "finetune_l": "no", "finetune_f": "yes"}
@@ -33,8 +32,8 @@ def by_steps(rows: pd.DataFrame, recipes: Mapping[str, Variant], steps: int) -> 
     ends = {name: round(recipe.length * steps) for name, recipe in recipes.items()}
     kept = rows["step"] if "step" in rows else pd.to_numeric(rows["weights"].str.removeprefix("step"), errors="coerce")
     rows = rows.assign(steps=kept.fillna(rows["variant"].map(ends)).fillna(0).astype(int))
-    mine = rows["variant"].isin(recipes)
-    return pd.concat([rows[~mine], by_text(rows[mine], recipes).drop(columns="text")], ignore_index=True)
+    names = {name: "finetune_l" if recipe.train_text_encoder else "finetune_f" for name, recipe in recipes.items()}
+    return rows.assign(variant=rows["variant"].replace(names))
 
 
 def moments(steps: pd.Series) -> pd.Series:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,7 @@ from plainsight.tradeoff import PAPER
 from plainsight.workspace import FOUNDATION, FOUNDATION_WORLD
 
 NOTEBOOK = "notebooks/tradeoff/6_generation.py"
+ABLATIONS_NOTEBOOK = "notebooks/tradeoff/8_ablated_images.py"
 PROMPTS = ("impressions", "phrases")
 METRICS = {"fid": "FID", "kid": "KID", "fid_infinity": "FID extrapolated to infinitely many images", "auc": "AUC-ROC"}
 GAP = "gap"
@@ -40,16 +42,21 @@ class Contrast:
     """The cell, as ``plainsight.tables_generation.KEYS``."""
 
 
-def contrasts(table_04: pd.DataFrame, table_05: pd.DataFrame, table_10: pd.DataFrame, world: str) -> list[Contrast]:
-    """Every claim that compares one number of two models, in the order of the paper.
+def contrasts(table_04: pd.DataFrame, table_05: pd.DataFrame, world: str) -> list[Contrast]:
+    """Every claim that compares one number of foundation, F and L, in the order of the paper.
 
     Args:
-        table_04, table_05, table_10: the published tables (``plainsight.published.read``).
+        table_04, table_05: the published tables (``plainsight.published.read``).
         world: the world of the domain's own extractor.
     """
-    fid = pd.concat([table_04, table_10]).set_index(["variant", "prompts", "metric"])["value"]
+    fid = table_04.set_index(["variant", "prompts", "metric"])["value"]
     auc = table_05.set_index(["finding", "variant"])["value"]
-    return [*_table_04(fid, world), *_table_05(auc, world), *_table_10(fid, world), *_beyond(world)]
+    return [*_table_04(fid, world), *_table_05(auc, world), *_beyond(world)]
+
+
+def ablation_contrasts(table_04: pd.DataFrame, table_10: pd.DataFrame, world: str) -> list[Contrast]:
+    """Every claim about images of the ablations (Table 10); arguments as `contrasts`."""
+    return list(_table_10(pd.concat([table_04, table_10]).set_index(["variant", "prompts", "metric"])["value"], world))
 
 
 def _table_04(published: pd.Series, world: str) -> Iterator[Contrast]:
@@ -95,7 +102,6 @@ def _extractors(world: str) -> dict[str, str]:
 
 def _table_05(published: pd.Series, world: str) -> Iterator[Contrast]:
     """ "Finetune_F even outperforms the other method in six out of eight classes"; the average is Finetune_L's."""
-    place = "Table 5"
     for finding in published.index.get_level_values("finding").unique():
         gap = published[finding, "finetune_l"] - published[finding, "finetune_f"]
         better, other = ("finetune_l", "finetune_f") if gap > 0 else ("finetune_f", "finetune_l")
@@ -105,7 +111,7 @@ def _table_05(published: pd.Series, world: str) -> Iterator[Contrast]:
             statement = f"On average over findings, what was asked for is best recognised in images of {NAMES[better]}"
         where = {"prompts": "impressions", "extractor": world, "metric": "auc", "finding": ours}
         key = f"{better}_{other}_auc_{finding.lower().replace(' ', '_')}"
-        yield _contrast(key, f"{place}, {finding}", statement, abs(gap), better, other, where)
+        yield _contrast(key, f"Table 5, {finding}", statement, abs(gap), better, other, where)
 
 
 def _beyond(world: str) -> Iterator[Contrast]:
@@ -136,13 +142,9 @@ def _contrast(
 
 
 def judge_generation(
-    chosen: list[Contrast],
-    values: pd.DataFrame,
-    tables: Mapping[int, pd.DataFrame],
-    scale: str,
-    world: str,
+    chosen: list[Contrast], values: pd.DataFrame, tables: Mapping[int, pd.DataFrame], scale: str, world: str
 ) -> pd.DataFrame:
-    """The ledger of these claims (columns of ``plainsight.claims``).
+    """The ledger of the claims about Tables 4 and 5 (columns of ``plainsight.claims``).
 
     Args:
         chosen: from `contrasts`; a claim one of whose models is not there is left out.
@@ -150,15 +152,28 @@ def judge_generation(
         tables: the published Tables 4 and 5, by number, for the claim about both.
         scale, world: where they come from.
     """
-    cells = {key: rows for key, rows in values.groupby(["variant", *KEYS], sort=False)}
-    rows = []
+    cells = _cells(values)
+    about_both = judge(_gap_claim(tables), gap(cells, world), scale, world, NOTEBOOK)
+    return ledger([*_judge(chosen, cells, scale, world, NOTEBOOK), about_both])
+
+
+def judge_ablations(chosen: list[Contrast], values: pd.DataFrame, scale: str, world: str) -> pd.DataFrame:
+    """The ledger of the claims of `ablation_contrasts`; arguments as `judge_generation`, values of distances alone."""
+    return ledger(list(_judge(chosen, _cells(values), scale, world, ABLATIONS_NOTEBOOK)))
+
+
+def _cells(values: pd.DataFrame) -> dict[tuple[str, ...], pd.DataFrame]:
+    return {key: rows for key, rows in values.groupby(["variant", *KEYS], sort=False)}
+
+
+def _judge(
+    chosen: list[Contrast], cells: Mapping[tuple[str, ...], pd.DataFrame], scale: str, world: str, notebook: str
+) -> Iterator[dict[str, Any]]:
     for one in chosen:
         where = [one.where[name] for name in KEYS]
         if (one.a, *where) in cells and (one.b, *where) in cells:
             effect = contrast(cells[one.a, *where], cells[one.b, *where])
-            rows.append(judge(one.claim, effect, scale, world, NOTEBOOK))
-    rows.append(judge(_gap_claim(tables), gap(cells, world), scale, world, NOTEBOOK))
-    return ledger(rows)
+            yield judge(one.claim, effect, scale, world, notebook)
 
 
 def contrast(a: pd.DataFrame, b: pd.DataFrame) -> Effect:

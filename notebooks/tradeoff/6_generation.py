@@ -10,7 +10,7 @@
 # # How good are the images?
 #
 # *Trade-offs in Fine-tuned Diffusion Models Between Accuracy and Interpretability* (Dombrowski et al., AAAI 2024),
-# "Generative Results" and "Ablation studies": **Tables 4, 5 and 10**.
+# "Generative Results": **Tables 4 and 5**.
 #
 # The paper's trade-off has two sides. That words localise worse in Finetune_L is one; the other is that it makes the
 # better images. And within that there is a question of its own: better than real-looking, do the images show what was
@@ -19,8 +19,7 @@
 # What you will learn here:
 # - how like real images those of the three models are, by two networks that look at them, and how sure that is;
 # - what FID alone does not say: are they realistic, are they diverse, how much of it is the number of images;
-# - whether a classifier finds what the prompt asked for;
-# - what unconditional training, more steps with a frozen encoder, and one kind of film alone change.
+# - whether a classifier finds what the prompt asked for.
 #
 # This notebook only reads score rows.
 
@@ -51,7 +50,7 @@ out = folder / "tradeoff"
 resamples = space.scale.bootstrap_resamples
 findings = [name for name in worlds.findings(world) if name != worlds.NO_FINDING]
 setting = tables.Setting(scale, world, world)
-paper = {number: published.read(space.tables, "tradeoff", number) for number in (4, 5, 10)}
+paper = {number: published.read(space.tables, "tradeoff", number) for number in (4, 5)}
 
 
 def read(kind, variants):
@@ -88,8 +87,8 @@ Markdown(text_04)
 # %%
 shown = tables_generation.for_figure(table_04, world)
 titles = {
-    "fid": f"FID, features of {FOUNDATION_WORLD}\n(squared units of the features)",
-    "fid_xrv": f"FID_XRV, features of {world}\n(squared units of the features)",
+    "fid": f"FID, squared units of the features\n(of {FOUNDATION_WORLD} here, Inception-v3 published)",
+    "fid_xrv": f"FID_XRV, squared units of the features\n(of {world} here, of radiographs published)",
     "ms_ssim": "MS-SSIM of images of a prompt\n(0 to 1)",
 }
 titles_of = (f"Ours: {scale}, {world}; bars: 95 % interval", "Published: MIMIC-CXR and MS-CXR, no intervals")
@@ -174,43 +173,14 @@ average = {name: mine[name, tables.MACRO] for name in ("real", "finetune_l", "fi
 print("Mean over findings:", ", ".join(f"{name} {value:.3f}" for name, value in average.items()))
 
 # %% [markdown]
-# ## Table 10: ablations
-#
-# Without unconditional training (LnU, FnU) a model has never seen the empty prompt that guidance leads away from. "L
-# then F" is Finetune_L, trained on for some steps with its text encoder frozen. PA is Finetune_F on posterior-anterior
-# films alone, with half the batch. Each is trained once; the models they depart from are shown with them, and are
-# compared with them seed by seed.
-
-# %%
-ablated = read("distances", (*tables.VARIANTS[1:], *tables.ABLATIONS))
-table_10 = tables_generation.table_10(ablated)
-table_10 = tables_generation.beside(table_10, pd.concat([paper[10], paper[4]]))
-heading = tables_generation.caption_distances(10, table_10, setting)
-text_10 = tables_generation.distances_markdown(table_10, heading, setting)
-tables.write_table(table_10, out / "table_10.csv")
-tables.write_table(table_10, out / "table_10.md", text_10)
-Markdown(text_10)
-
-# %%
-fid = table_10[(table_10["metric"] == "fid") & (table_10["reading"] == CORRECTED)]
-for (prompts, extractor), rows in fid.groupby(["prompts", "extractor"]):
-    best = rows.loc[rows["value"].idxmin()]
-    print(
-        f"{prompts}, features of {extractor}: the lowest FID is {tables.NAMES[best['variant']]}'s, {best['value']:.3g}."
-    )
-
-# %% [markdown]
 # ## What holds
 #
-# The paper's sentences about made images, by the rule of `2_localization`. A claim about training needs two trainings
-# at least: of ablations that are trained once it is inconclusive, whatever the numbers.
+# The paper's sentences about made images, by the rule of `2_localization`. The ablations have a notebook of their own,
+# `8_ablated_images`.
 
 # %%
-everything = pd.concat(
-    [tables_generation.distance_values(pd.concat([distances, ablated]).drop_duplicates()), recognised],
-    ignore_index=True,
-)
-chosen = tradeoff_generation.contrasts(paper[4], paper[5], paper[10], world)
+everything = pd.concat([values, recognised], ignore_index=True)
+chosen = tradeoff_generation.contrasts(paper[4], paper[5], world)
 ledger = tradeoff_generation.judge_generation(chosen, everything, paper, scale, world)
 tables.write_table(ledger, out / "claims_generation.csv")
 verdicts = ledger["verdict"].value_counts()

@@ -69,9 +69,8 @@ Image(out / "figure_samples.png")
 
 # %%
 difference = [np.abs(images[2].astype(float) - images[3]).mean() for images in rows.values()]
-print(
-    f"The same impression and noise: L and F differ by {np.mean(difference):.0f} of 255 grey values a pixel on average."
-)
+print(f"From the same impression and noise L and F make images that differ by {np.mean(difference):.0f} of 255 grey")
+print("values a pixel, on average.")
 
 # %% [markdown]
 # ## What scale changes
