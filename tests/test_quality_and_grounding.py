@@ -144,6 +144,22 @@ def test_cells_of_trainings_are_those_of_the_tables():
     assert len(drawn) == 7 and (drawn["y_low"] < drawn["y"]).all() and (drawn["x_high"] > drawn["x"]).all()
 
 
+def test_a_handful_of_phrases_and_images_runs_through(theirs, tmp_path):
+    """A finding without phrases, one without images; one training: no interval, no seed that differs, no failure."""
+    few = rows().query("seed == 0 and finding in ('Edema', 'Pneumonia', 'Pneumothorax')")
+    values = judged(1).query("seed == 0")
+    values["value"] = values["value"].mask(values["finding"] == "Edema")
+    cells = quality.of_findings(few, values, FINDINGS, 20)
+    assert cells["finding"].nunique() == 3
+    drawn = quality.panel(cells[(cells["variant"] == "finetune_f") & (cells["seed"] == quality.MEAN)], "cnr", "judged")
+    assert drawn["finding"].tolist() == ["Pneumonia", "Pneumothorax"]
+    ours = quality.effects(trainings(-3).query("seed == 0"), cells, 20)
+    table = quality.table(ours, theirs).set_index(["variant", "metric"])
+    assert table.loc[("finetune_f", "cnr_judged"), "pairs"] == 2
+    assert table.loc[("finetune_f", "cnr_judged"), ["std", "beyond_chance"]].isna().all()
+    assert len(quality.judge_all(ours, theirs, "smoke", "phantom")) == 5
+
+
 def test_what_the_discussion_suggests_is_judged_and_few_units_decide_nothing(theirs, tmp_path):
     ours = quality.effects(trainings(-3), findings(1), 200)
     tables.write_table(quality.judge_all(ours, theirs, "toy", "phantom"), tmp_path / "claims_quality.csv")

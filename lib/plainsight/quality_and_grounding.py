@@ -101,13 +101,16 @@ def points(cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def panel(cells: pd.DataFrame, x: str, y: str) -> pd.DataFrame:
-    """Two metrics of ``cells`` with their bounds, as ``plainsight.figures.against_grounding`` draws them."""
+    """Two metrics of ``cells`` with their bounds, as ``plainsight.figures.against_grounding`` draws them.
+
+    What lacks one of the two is left out.
+    """
     keys = [name for name in ("finding", "variant", "seed") if name in cells]
     sides = []
     for side, metric in (("x", x), ("y", y)):
         mine = cells[cells["metric"] == metric].set_index(keys)[["value", "low", "high"]]
         sides.append(mine.set_axis([side, f"{side}_low", f"{side}_high"], axis=1))
-    return sides[0].join(sides[1], how="inner").reset_index()
+    return sides[0].join(sides[1], how="inner").dropna(subset=["x", "y"]).reset_index()
 
 
 def correlation(

@@ -60,7 +60,7 @@ def table_02(rows: pd.DataFrame, images: pd.DataFrame, resamples: int) -> pd.Dat
     table = pd.concat(parts, ignore_index=True)
     by = table.assign(variant=table["variant"].map(VARIANTS.index)).sort_values(["variant", "steps"], kind="stable")
     keys, cell = ["variant", "steps", "extractor", "reading", "metric"], ["value", "std", "low", "high"]
-    counts = [name for name in ("n", "n_real", "features", "patients", "seeds") if name in table]
+    counts = ["n", "n_real", "features", "patients", "seeds"]
     return table.loc[by.index, [*keys, *cell, *counts]].reset_index(drop=True)
 
 

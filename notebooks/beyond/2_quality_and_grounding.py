@@ -29,7 +29,17 @@ world = "phantom"
 # %%
 from IPython.display import Image
 
-from plainsight import claims, figures, generation_scores, published, results, tables, tables_generation, worlds
+from plainsight import (
+    claims,
+    figures,
+    generation_scores,
+    published,
+    results,
+    statistics,
+    tables,
+    tables_generation,
+    worlds,
+)
 from plainsight import quality_and_grounding as quality
 from plainsight.workspace import open_workspace
 
@@ -143,7 +153,7 @@ for row in correlations.to_dict("records"):
 # %%
 for row in correlations.to_dict("records"):
     if row["metric"].startswith("auc"):
-        least = quality.least_correlation(row["published_pairs"])
+        least = statistics.least_correlation(row["published_pairs"])
         side = "beyond" if abs(row["published"]) >= least else "within"
         print(f"{row['variant']}, {row['metric'].replace('_', ' and ', 1)}: Spearman {row['published']:+.2f}", end=" ")
         print(f"of {row['published_pairs']} pairs, {side} chance ({least:.2f}).")

@@ -139,7 +139,7 @@ def test_score_rows_alone_give_the_same_tables_and_no_training(checkout, whole):
     assert result.returncode == 0, result.stdout[-5000:]
     assert "steps/" not in result.stdout
     runs = checkout / "runs" / "from_scores" / "runs" / "smoke"
-    for place in ("phantom/tradeoff", "scenes/tradeoff"):
+    for place in ("phantom/tradeoff", "phantom/beyond", "scenes/tradeoff"):
         assert f"paper_tables/smoke/{place}: reproduced" in result.stdout
         tables = {path.name: path.read_bytes() for path in (made / place).glob("*.csv")}
         assert {path.name: path.read_bytes() for path in (runs / place).glob("*.csv")} == tables
