@@ -79,7 +79,13 @@ def running_cluster() -> Iterator[Mapping[str, str]]:
         (folder / "slurm.conf").write_text(settings)
         (folder / "gres.conf").write_text(GPUS)
         own = {name: value for name, value in os.environ.items() if not name.startswith(("SLURM", "SBATCH", "SRUN"))}
-        environment = {**own, "PATH": f"{own['PATH']}:/usr/sbin:/sbin", "SLURM_CONF": str(folder / "slurm.conf")}
+        # Within a job Snakemake's plugin hides all that is called SLURM_ from srun, this cluster's place included.
+        (folder / "bin").mkdir()
+        wrapper = folder / "bin" / "srun"
+        wrapper.write_text(f'#!/bin/sh\nSLURM_CONF={folder}/slurm.conf exec {shutil.which("srun")} "$@"\n')
+        wrapper.chmod(0o755)
+        path = f"{wrapper.parent}:{own['PATH']}:/usr/sbin:/sbin"
+        environment = {**own, "PATH": path, "SLURM_CONF": str(folder / "slurm.conf")}
 
         def start(*call: str) -> None:
             log = stack.enter_context((folder / f"{call[0]}.log").open("w"))
