@@ -150,10 +150,8 @@ def test_the_whole_graph_comes_through_though_a_training_is_cancelled(cluster, t
             job for job, rule in running_jobs(cluster).items() if rule == "rule_train_wildcards_phantom_finetune_l_0"
         ]
 
-    def checkpoints():
-        return list((folder / "runs" / "smoke" / "checkpoints").glob("phantom-finetune_l-seed0-*.pt"))
-
-    assert until(lambda: checkpoints() and training(), process)
+    started = folder / "runs/smoke/phantom/notebooks/steps/train/finetune_l_seed0.partial.ipynb"
+    assert until(lambda: started.exists() and training(), process)
     subprocess.run(["scancel", *training()], env=cluster, check=True)
     output, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode != 0 and "failed    train: cells so far: " in output
