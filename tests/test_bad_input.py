@@ -44,7 +44,7 @@ def line(caught: pytest.ExceptionInfo) -> str:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--scale", "paper"], "unknown scale 'paper'; known: bench smoke toy"),
+        (["--scale", "huge"], "unknown scale 'huge'; known: bench paper smoke toy"),
         (["--scale", "../scales/toy"], "unknown scale '../scales/toy'"),
         (["--scale", ""], "option --scale needs a value"),
         (["--data", ""], "option --data needs a value"),
@@ -231,20 +231,30 @@ def test_messages_about_phrases_do_not_hold_them(phrase):
 
 
 @pytest.mark.parametrize(
-    ("tensors", "ids"),
-    [(("mean", "std"), None), (("mean", "std"), "["), (("mean", "std"), '["a", "b"]'), (("mean",), '["a"]')],
+    ("tensors", "metadata"),
+    [
+        (("mean", "std"), None),
+        (("mean", "std"), "["),
+        (("mean", "std"), "[]"),
+        (("mean", "std"), '{"key": "k"}'),
+        (("mean", "std"), '{"key": "k", "image_ids": ["a", "b"]}'),
+        (("mean",), '{"key": "k", "image_ids": ["a"]}'),
+        (("mean", "std"), '{"key": "other", "image_ids": ["a"]}'),
+    ],
 )
-def test_latents_that_are_well_formed_but_not_ours(tmp_path, tensors, ids):
-    path = tmp_path / "latents.safetensors"
-    save_file({name: torch.zeros(1, 2, 2, 2) for name in tensors}, path, ids and {"image_ids": ids})
-    with pytest.raises(InputError, match=r"latents\.safetensors: the cache of latents is damaged.*delete it") as caught:
-        latents.read(path)
+def test_latents_that_are_well_formed_but_not_ours(tmp_path, tensors, metadata):
+    shard = {name: torch.zeros(1, 2, 2, 2) for name in tensors}
+    save_file(shard, tmp_path / "00000.safetensors", metadata and {"shard": metadata})
+    (tmp_path / "index.json").write_text('{"images": 1, "keys": {"00000.safetensors": "k"}}')
+    with pytest.raises(InputError, match=r"00000\.safetensors: the cache of latents is damaged.*delete its") as caught:
+        latents.read(tmp_path)
     line(caught)
 
 
 def test_a_folder_where_a_file_should_be(tmp_path):
-    with pytest.raises(InputError, match="the cache of latents is damaged"):
-        latents.read(tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="no latents here"):
+        latents.read(tmp_path / "file")
     with pytest.raises(InputError, match="Is a directory; give a PNG or JPEG file"):
         schema.read_image(tmp_path)
 
@@ -396,7 +406,7 @@ SDXL = {"addition_embed_type": "text_time", "addition_time_embed_dim": 8, "proje
     [
         (lambda f: shutil.rmtree(f / "vae"), "vae: no such folder; a saved AutoencoderKL belongs there"),
         (lambda f: shutil.rmtree(f / "unet"), "no weights 'raw' here; kept: none"),
-        (lambda f: [path.unlink() for path in (f / "tokenizer").iterdir()], "the tokenizer does not stop"),
+        (lambda f: [path.unlink() for path in (f / "tokenizer").iterdir()], "a tokenizer of 2 tokens, a text encoder of"),
         (lambda f: (f / "unet" / "diffusion_pytorch_model.safetensors").unlink(), "unet: cannot be loaded"),
         (lambda f: config(f, "unet", sample_size=None), "no whole number as 'sample_size'"),
         (lambda f: unet(f, in_channels=9), "the U-Net reads 9 channels, the autoencoder gives 4"),
@@ -507,8 +517,8 @@ def test_a_damaged_map_is_named(own, tmp_path):
 
 def test_compare_with_an_unknown_scale_or_outside_a_checkout(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(ROOT)
-    assert cli.main(["compare", "--scale", "paper"]) == 2
-    assert capsys.readouterr().err == "plainsight compare: unknown scale 'paper'; known: bench, smoke, toy\n"
+    assert cli.main(["compare", "--scale", "huge"]) == 2
+    assert capsys.readouterr().err == "plainsight compare: unknown scale 'huge'; known: bench, paper, smoke, toy\n"
     monkeypatch.chdir(tmp_path)
     assert cli.main(["compare"]) == 2
     assert "not inside a checkout" in capsys.readouterr().err

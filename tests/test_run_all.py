@@ -58,6 +58,8 @@ def calls(checkout):
         (["--scale", "huge"], "unknown scale 'huge'; known: "),
         (["--world", "mars"], "unknown world 'mars' at scale toy; known: phantom scenes nih"),
         (["--world", "nih"], "world 'nih' needs real images: give --data DIR"),
+        (["--scale", "paper"], "world 'ms_cxr' needs real images: give --data DIR"),
+        (["--scale", "paper", "--world", "phantom"], "unknown world 'phantom' at scale paper; known: ms_cxr coco"),
         (["--data", "/no/such/folder"], "--data '/no/such/folder': no such folder"),
         (["--from", "ashes"], "unknown --from 'ashes'; known: scores"),
         (["--from", "scores"], "no score rows are committed for scale 'toy'"),
@@ -111,6 +113,16 @@ def test_the_environment_is_made_once_and_again_when_the_lock_changes(checkout):
         file.write("# changed\n")
     run(checkout, "test")
     assert any("-r requirements.lock" in line for line in calls(checkout))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "checked"),
+    [([], True), (["--world", "nih"], True), (["--world", "phantom"], False), (["--scale", "paper"], False)],
+)
+def test_radiographs_of_nih_are_looked_for_where_they_are_used(checkout, arguments, checked):
+    (checkout / "data").mkdir()
+    run(checkout, "--data", "data", "--dry-run", *arguments)
+    assert any("plainsight.worlds nih" in line for line in calls(checkout)) is checked
 
 
 def test_an_interrupted_installation_is_not_taken_for_a_finished_one(checkout):

@@ -20,7 +20,7 @@ import pandas as pd
 from plainsight import claims, tables, words
 from plainsight.errors import InputError
 from plainsight.files import atomic
-from plainsight.workspace import FOUNDATION_WORLD, open_workspace
+from plainsight.workspace import open_workspace
 
 SUFFIXES = (".csv", ".md", ".png", ".svg", ".json")
 MAX_BYTES = 1_000_000
@@ -181,7 +181,7 @@ def publish_paper(scale: str, world: str, paper: str) -> list[Difference]:
     space = open_workspace(scale)
     fresh, committed = space.world(world) / paper, space.tables / scale / world / paper
     differences = compare(fresh, committed) if committed.is_dir() else []
-    for name in {world, FOUNDATION_WORLD} & OPEN_WORLDS:
+    for name in {world, space.scale.foundation_world} & OPEN_WORLDS:
         publish_scores(space.world(name) / "scores", space.tables / scale / name / "scores", name)
     row = {"copied": publish(fresh, committed, world), "differences": [str(difference) for difference in differences]}
     with atomic(fresh / "published.json") as path:

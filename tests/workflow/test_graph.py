@@ -12,6 +12,7 @@ from plainsight.workspace import open_workspace
 
 ROOT = Path(__file__).parents[2]
 ENTRIES = yaml.safe_load((ROOT / "workflow" / "notebooks.yaml").read_text())
+KINDS = ("trained", "carried", "given")
 SCALES = sorted(path.stem for path in (ROOT / "workflow" / "scales").glob("*.yaml"))
 
 
@@ -19,7 +20,7 @@ SCALES = sorted(path.stem for path in (ROOT / "workflow" / "scales").glob("*.yam
 @pytest.mark.parametrize("scale", SCALES)
 def test_every_score_file_a_notebook_reads_belongs_to_a_recipe_and_a_protocol(name, scale):
     space = open_workspace(scale, ROOT)
-    for kind in ("trained", "carried"):
+    for kind in KINDS:
         for group in ENTRIES[name].get(kind, {}).get("scores", []):
             for run in results.runs(space, group["variants"], group["protocols"]):
                 assert space.scores(space.scale.world, *run).suffix == ".parquet"
@@ -28,7 +29,7 @@ def test_every_score_file_a_notebook_reads_belongs_to_a_recipe_and_a_protocol(na
 @pytest.mark.parametrize("name", ENTRIES)
 def test_every_notebook_exists_and_says_what_it_makes_once(name):
     assert (ROOT / "notebooks" / f"{name}.py").is_file()
-    assert set(ENTRIES[name]) <= {"trained", "carried"}
+    assert set(ENTRIES[name]) <= set(KINDS)
     for entry in ENTRIES[name].values():
         assert set(entry) <= {"makes", "scores", "seeds", "models", "words"}
         assert len(set(entry["makes"])) == len(entry["makes"])
