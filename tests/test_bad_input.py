@@ -406,7 +406,10 @@ SDXL = {"addition_embed_type": "text_time", "addition_time_embed_dim": 8, "proje
     [
         (lambda f: shutil.rmtree(f / "vae"), "vae: no such folder; a saved AutoencoderKL belongs there"),
         (lambda f: shutil.rmtree(f / "unet"), "no weights 'raw' here; kept: none"),
-        (lambda f: [path.unlink() for path in (f / "tokenizer").iterdir()], "a tokenizer of 2 tokens, a text encoder of"),
+        (
+            lambda f: [path.unlink() for path in (f / "tokenizer").iterdir()],
+            "a tokenizer of 2 tokens, a text encoder of",
+        ),
         (lambda f: (f / "unet" / "diffusion_pytorch_model.safetensors").unlink(), "unet: cannot be loaded"),
         (lambda f: config(f, "unet", sample_size=None), "no whole number as 'sample_size'"),
         (lambda f: unet(f, in_channels=9), "the U-Net reads 9 channels, the autoencoder gives 4"),

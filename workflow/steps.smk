@@ -152,3 +152,32 @@ for world, variant, reader in worded():
         priority: turn(reader)
         shell:
             execute(world="params.world", variant="params.variant", seed="wildcards.seed")
+
+
+# ---- images of texts ----
+
+
+for world, variant, weights, kinds, reader in generated():
+
+    rule:
+        name:
+            f"generate_{world}_{variant}" + (f"_{weights}" if weights != "raw" else "")
+        input:
+            prepared(world),
+            lambda w, world=world, variant=variant: model(world, variant, w.seed),
+            [f"{RUNS}/{name}/models/classifier/seed0/run.json" for name in dict.fromkeys([FOUNDATION_WORLD, world])],
+            code=code(step("generate")),
+        output:
+            [of_images(world, generation_scores.Made(variant, "{seed}", weights), kind) for kind in kinds],
+            notebook=f"{RUNS}/{world}/notebooks/steps/generate/{variant}_{weights}_seed{{seed}}.ipynb",
+        params:
+            world=world,
+            variant=variant,
+            weights=weights,
+            kinds=",".join(kinds),
+            settings=plain(step("generate"), SCALE.generation, SCALE.resolution, SCALE.bootstrap_resamples, kinds),
+        benchmark:
+            f"{RUNS}/{world}/notebooks/steps/generate/{variant}_{weights}_seed{{seed}}.tsv"
+        priority: turn(reader)
+        shell:
+            execute(world="params.world", variant="params.variant", seed="wildcards.seed", weights="params.weights", kinds="params.kinds")
