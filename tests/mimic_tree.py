@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from plainsight.datasets.mimic_cxr import LABELS
+from plainsight.data.mimic_cxr import LABELS
 
 METADATA_COLUMNS = (
     "dicom_id",

@@ -10,7 +10,7 @@ import mlcroissant
 import pytest
 
 from plainsight import datacheck, worlds
-from plainsight.datasets import manifests, mimic_cxr, mimic_reports, ms_cxr, places
+from plainsight.data import manifests, mimic_cxr, mimic_reports, ms_cxr, places
 from plainsight.errors import InputError
 
 FOLDER = Path(__file__).parents[1] / "data_manifests"

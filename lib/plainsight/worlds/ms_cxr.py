@@ -15,9 +15,9 @@ import pandas as pd
 
 from plainsight import schema
 from plainsight.config import Experiments, Scale, TextShares, WorldSize
-from plainsight.datasets import counts, mimic_cxr, mimic_reports, ms_cxr
-from plainsight.datasets.places import locate
-from plainsight.datasets.tables import refuse
+from plainsight.data import counts, mimic_cxr, mimic_reports, ms_cxr
+from plainsight.data.places import locate
+from plainsight.data.tables import refuse
 from plainsight.seeding import numpy_generator
 from plainsight.worlds import FINDINGS, NO_FINDING, OTHER
 from plainsight.worlds.impressions import rewrite

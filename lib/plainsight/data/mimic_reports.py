@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from plainsight.datasets.counts import require
+from plainsight.data.counts import require
+from plainsight.data.tables import Missing
 from plainsight.errors import InputError
 
 ARCHIVE = "mimic-cxr-reports.zip"
@@ -98,7 +99,7 @@ def opened(folder: Path) -> Iterator[Callable[[str, str, str], str]]:
     archive = folder / ARCHIVE
     if archive.is_file():
         with _zip(archive) as zipped:
-            members = archive_members(zipped)
+            members = _members(zipped)
             require({"reports": len(members)}, RELEASE, folder)
             yield lambda patient, study, where: _from_zip(zipped, members.get((patient, study)), archive, where)
     elif (unzipped := next((path for path in unzipped_folders(folder) if path.is_dir()), None)) is not None:
@@ -106,7 +107,7 @@ def opened(folder: Path) -> Iterator[Callable[[str, str, str], str]]:
             unzipped / f"p{patient[:2]}" / f"p{patient}" / f"s{study}.txt", unzipped, where
         )
     else:
-        raise InputError(f"{folder}: holds no {ARCHIVE} and no files/; see data_manifests/mimic_cxr_reports/README.md")
+        raise Missing(f"{folder}: holds no {ARCHIVE} and no files/; see data_manifests/mimic_cxr_reports/README.md")
 
 
 def unzipped_folders(folder: Path) -> tuple[Path, ...]:
@@ -114,8 +115,14 @@ def unzipped_folders(folder: Path) -> tuple[Path, ...]:
     return folder / "files", folder / "mimic-cxr-reports" / "files"
 
 
-def archive_members(archive: zipfile.ZipFile) -> dict[tuple[str, str], str]:
-    """(patient, study) -> member of the archive, for everything in it that is a report."""
+def archived(folder: Path) -> list[tuple[str, str]]:
+    """(patient, study) of every report in the archive in ``folder``, in order."""
+    with _zip(folder / ARCHIVE) as zipped:
+        return sorted(_members(zipped))
+
+
+def _members(archive: zipfile.ZipFile) -> dict[tuple[str, str], str]:
+    """(patient, study) -> member, for everything in the archive that is a report."""
     matches = ((name, _MEMBER.search(name)) for name in archive.namelist())
     return {(match[1], match[2]): name for name, match in matches if match}
 

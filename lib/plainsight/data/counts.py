@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from plainsight.datasets.tables import read_json
+from plainsight.data.tables import read_json
 from plainsight.errors import InputError
 
 SUBSET = "counts.json"

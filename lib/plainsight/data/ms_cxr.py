@@ -12,8 +12,8 @@ from typing import Any
 
 import pandas as pd
 
-from plainsight.datasets.counts import require
-from plainsight.datasets.tables import fault, numbers, read_csv, read_json, refuse
+from plainsight.data.counts import require
+from plainsight.data.tables import Missing, fault, numbers, read_csv, read_json, refuse
 from plainsight.errors import InputError
 from plainsight.schema import BOX_TOLERANCE
 
@@ -77,7 +77,7 @@ def find(folder: Path) -> tuple[Path, str]:
     known = f"MS_CXR_Local_Alignment_v{VERSIONS[0]}.csv"
     if others:
         raise InputError(f"{folder}: {others[0]} is of a version that is not known here; fetch {known}")
-    raise InputError(f"{folder}: holds no {known}; see data_manifests/ms_cxr/README.md")
+    raise Missing(f"{folder}: holds no {known}; see data_manifests/ms_cxr/README.md")
 
 
 def phrases(boxes: pd.DataFrame) -> pd.DataFrame:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from plainsight.datasets.counts import require
-from plainsight.datasets.tables import numbers, one_of, read_csv, refuse
+from plainsight.data.counts import require
+from plainsight.data.tables import numbers, one_of, read_csv, refuse
 from plainsight.errors import InputError
 from plainsight.seeding import numpy_generator
 

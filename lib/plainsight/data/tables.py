@@ -20,6 +20,10 @@ import pandas as pd
 from plainsight.errors import InputError
 
 
+class Missing(InputError):
+    """A file or a folder that is not there."""
+
+
 def read_csv(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     """The ``columns`` of a CSV as text, in that order; the index is the row's number. Names ending in .gz are unzipped.
 
@@ -49,11 +53,11 @@ def read_csv(path: Path, columns: Sequence[str]) -> pd.DataFrame:
 
 def read_json(path: Path) -> Any:
     """The content of a JSON file, unzipped where its name ends in .gz; raises InputError as ``read_csv`` does."""
+    text = read_text(path)
     try:
-        return json.loads(read_text(path))
-    except ValueError as error:  # the message would quote nothing, but its place helps
-        place = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
-        raise InputError(f"{path}: is not valid JSON{place}; fetch it again") from None
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}: is not valid JSON (line {error.lineno}); fetch it again") from None
 
 
 def read_text(path: Path) -> str:
@@ -62,7 +66,7 @@ def read_text(path: Path) -> str:
         raw = path.read_bytes()
         return (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("utf-8-sig")
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file; plainsight data check says what belongs there") from None
+        raise Missing(f"{path}: no such file; plainsight data check says what belongs there") from None
     except UnicodeDecodeError:
         raise InputError(f"{path}: is not UTF-8 text; fetch it again") from None
     except (gzip.BadGzipFile, EOFError, zlib.error):
@@ -76,7 +80,7 @@ def one_of(folder: Path, names: Sequence[str]) -> Path:
     for name in names:
         if (folder / name).is_file():
             return folder / name
-    raise InputError(f"{folder}: holds no {' or '.join(names)}; plainsight data check says what belongs there")
+    raise Missing(f"{folder}: holds no {' or '.join(names)}; plainsight data check says what belongs there")
 
 
 def fault(path: Path, row: int, column: str, problem: str) -> InputError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from plainsight.errors import InputError
+from plainsight.data.tables import Missing
 
 PHYSIONET = {
     "mimic_cxr_jpg": "mimic-cxr-jpg",
@@ -24,17 +24,17 @@ def locate(name: str, root: Path) -> Path:
     ``<PhysioNet's name>/<version>``. Of several versions the newest is taken.
 
     Raises:
-        InputError: no such folder, with how to get the data.
+        Missing: no such folder, with how to get the data.
     """
     if not root.is_dir():
-        raise InputError(f"--data {root}: no such folder; see data_manifests/{name}/README.md")
+        raise Missing(f"--data {root}: no such folder; see data_manifests/{name}/README.md")
     if (root / name).is_dir():
         return root / name
     if (slug := PHYSIONET.get(name)) is not None:
         for above in (root / "physionet.org" / "files" / slug, root / slug):
             if versions := [path for path in above.glob("*") if path.is_dir() and _version(path)]:
                 return max(versions, key=_version)
-    raise InputError(f"--data {root}: holds no folder {name}; see data_manifests/{name}/README.md")
+    raise Missing(f"--data {root}: holds no folder {name}; see data_manifests/{name}/README.md")
 
 
 def _version(path: Path) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from mimic_tree import ASKED, BOXES, MS_CXR_COUNTS, Box, Film, write_counts, write_ms_cxr
-from plainsight.datasets import ms_cxr
+from plainsight.data import ms_cxr
 from plainsight.errors import InputError
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from plainsight.datasets.tables import read_json
+from plainsight.data.tables import read_json
 from plainsight.errors import InputError
 
 UNKNOWN = "unknown"

@@ -8,7 +8,7 @@ import json
 import pandas as pd
 import pytest
 
-from plainsight.datasets import counts, places, tables
+from plainsight.data import counts, places, tables
 from plainsight.errors import InputError
 
 PLAIN = b'a,b,c\n1,x,\xc3\xa9\n2,"y, z",w\n'

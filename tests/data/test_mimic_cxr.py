@@ -7,7 +7,7 @@ import gzip
 import pytest
 
 from mimic_tree import FILMS, write_counts, write_mimic
-from plainsight.datasets import mimic_cxr
+from plainsight.data import mimic_cxr
 from plainsight.errors import InputError
 
 METADATA, SPLIT, CHEXPERT = (f"mimic-cxr-2.0.0-{name}.csv" for name in ("metadata", "split", "chexpert"))

@@ -7,7 +7,7 @@ import zipfile
 import pytest
 
 from mimic_tree import FILMS, write_counts, write_mimic, write_reports
-from plainsight.datasets import mimic_cxr, mimic_reports
+from plainsight.data import mimic_cxr, mimic_reports
 from plainsight.errors import InputError
 
 
