@@ -28,7 +28,7 @@ MAX_BYTES = 1_000_000
 OPEN_WORLDS = {"phantom", "scenes", "nih"}
 """Worlds whose images anybody may pass on."""
 PLOTS = {"figure_first_look", "figure_table_01", "figure_curves", "figure_text_difficulty", "figure_03"}
-"""The figures that draw numbers alone; every other one may hold pixels of images, and leaves `runs/` for open worlds."""
+"""The figures that draw numbers alone; every other one may hold pixels, and leaves `runs/` for open worlds alone."""
 
 
 NAMES = ("example_id", "patient", "finding")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from damage import edit
 from mimic_tree import FILMS, write_counts, write_csv
 from plainsight.data import imagenome
 from plainsight.errors import InputError
@@ -40,12 +41,6 @@ def test_boxes_are_in_original_pixels_and_cut_at_the_edge(path):
     assert boxes["region"].tolist() == ["left lung", "right lung", "left lung"]
     assert boxes["box"].tolist() == [[30, 5, 25, 55], [0, 5, 25, 55], [31.5, 6, 28.5, 66]]
     assert boxes[["width", "height"]].drop_duplicates().to_numpy().tolist() == [[60, 72]]
-
-
-def edit(path, old, new):
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new, 1))
 
 
 @pytest.mark.parametrize(

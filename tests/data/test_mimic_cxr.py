@@ -6,6 +6,7 @@ import gzip
 
 import pytest
 
+from damage import edit
 from mimic_tree import FILMS, write_counts, write_mimic
 from plainsight.data import mimic_cxr
 from plainsight.errors import InputError
@@ -17,13 +18,6 @@ METADATA, SPLIT, CHEXPERT = (f"mimic-cxr-2.0.0-{name}.csv" for name in ("metadat
 def folder(tmp_path):
     write_mimic(tmp_path, gz=False)
     return tmp_path
-
-
-def edit(path, old, new, count=1):
-    """Replace text in a file, which must hold it."""
-    text = path.read_text(encoding="utf-8")
-    assert old in text
-    path.write_text(text.replace(old, new, count), encoding="utf-8")
 
 
 @pytest.mark.parametrize(("gz", "newline"), [(True, "\n"), (False, "\n"), (True, "\r\n")])

@@ -7,6 +7,7 @@ import json
 import pandas as pd
 import pytest
 
+from damage import edit
 from mimic_tree import ASKED, BOXES, MS_CXR_COUNTS, Box, Film, write_counts, write_ms_cxr
 from plainsight.data import ms_cxr
 from plainsight.errors import InputError
@@ -99,12 +100,6 @@ def test_a_whole_release_passes_and_one_box_less_does_not(tmp_path):
     (tmp_path / "counts.json").unlink()
     with pytest.raises(InputError, match=r"boxes: expected 1,448, found 1,447"):
         ms_cxr.read_boxes(path.parent)
-
-
-def edit(path, old, new, count=1):
-    text = path.read_text(encoding="utf-8")
-    assert old in text
-    path.write_text(text.replace(old, new, count), encoding="utf-8")
 
 
 FILM = ASKED[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from damage import edit
 from mimic_tree import write_counts, write_csv
 from plainsight import schema
 from plainsight.data import vindr
@@ -48,12 +49,6 @@ def test_examples_are_rows_of_the_schema_with_images_that_can_be_read(tmp_path):
     for _, row in again.iterrows():
         assert schema.load_image(tmp_path / "out", row).shape == (70, 60)
         assert not any(image in row["example_id"] + row["image"] for image in IDS)
-
-
-def edit(path, old, new):
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new, 1))
 
 
 @pytest.mark.parametrize(

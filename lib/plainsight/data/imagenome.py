@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from plainsight.data.counts import require
+from plainsight.data.mimic_cxr import DICOM
 from plainsight.data.tables import numbers, read_csv, refuse
 
 GOLD = "gold_dataset/gold_bbox_coordinate_annotations_1000images.csv"
@@ -15,7 +16,6 @@ RELEASE = {"boxes": 25_989, "images": 1000}
 """Images: the publisher; boxes: the rows of its file."""
 
 _CORNERS = ("original_x1", "original_y1", "original_x2", "original_y2", "original_width", "original_height")
-_DICOM = r"[0-9a-f]{8}(?:-[0-9a-f]{8}){4}"
 
 
 def read_gold(folder: Path) -> pd.DataFrame:
@@ -32,7 +32,7 @@ def read_gold(folder: Path) -> pd.DataFrame:
     path = folder / GOLD
     table = read_csv(path, ("image_id", "bbox_name", *_CORNERS))
     dicom = table["image_id"].str.removesuffix(".dcm")
-    refuse(~dicom.str.fullmatch(_DICOM), path, "image_id", "is not an identifier of MIMIC-CXR")
+    refuse(~dicom.str.fullmatch(DICOM), path, "image_id", "is not an identifier of MIMIC-CXR")
     refuse(table["bbox_name"].str.strip() == "", path, "bbox_name", "is empty")
     refuse(table.duplicated(["image_id", "bbox_name"]), path, "bbox_name", "occurs twice for the same image")
     x1, y1, x2, y2, width, height = numbers(table, _CORNERS, path).to_numpy().T

@@ -43,8 +43,10 @@ LABELS = (
 )
 """The columns of CheXpert's labels: 1 present, 0 absent, -1 uncertain, empty not mentioned."""
 
-_DICOM = r"[0-9a-f]{8}(?:-[0-9a-f]{8}){4}"
-_PATTERNS = {"dicom_id": _DICOM, "subject_id": r"1\d{7}", "study_id": r"5\d{7}"}
+DICOM = r"[0-9a-f]{8}(?:-[0-9a-f]{8}){4}"
+"""The identifier of an image."""
+
+_PATTERNS = {"dicom_id": DICOM, "subject_id": r"1\d{7}", "study_id": r"5\d{7}"}
 
 
 def read_images(folder: Path) -> pd.DataFrame:
