@@ -11,6 +11,8 @@ import pytest
 from mimic_tree import ASKED, BOXES, FILMS, write_csv, write_mimic, write_ms_cxr, write_reports, write_tree
 from plainsight import schema, worlds
 from plainsight.config import Experiments, Scale, WorldSize, read_yaml
+from plainsight.data import mimic_cxr
+from plainsight.data import ms_cxr as published
 from plainsight.errors import InputError
 from plainsight.worlds import ms_cxr, radiographs
 
@@ -35,6 +37,12 @@ def made(data, settings, size=ALL, name="out"):
     out = data.parent / name
     worlds.build("ms_cxr", size, *settings, out, data)
     return schema.read(out / "examples.parquet", FINDINGS)
+
+
+def test_the_world_declares_the_findings_of_its_sources():
+    assert (*published.FINDINGS, "No Finding", "Other") == FINDINGS
+    assert {*published.FINDINGS, "No Finding"} <= set(mimic_cxr.LABELS)
+    assert set(FINDINGS) <= set(worlds.KEYWORDS)
 
 
 def films_of(frame, split):
