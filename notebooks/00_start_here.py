@@ -92,9 +92,15 @@ for row in averages.to_dict("records"):
 # | `tradeoff/1_first_look` | F against L as soon as there is one pair: a picture, no verdict |
 # | `steps/baselines` | what can be known without looking at the image |
 # | `tradeoff/2_localization` | Tables 1 and 12 with all that belongs to them: curves over training, claims |
-# | `tradeoff/3_maps` | Figure 2: what the models look at |
-# | `tradeoff/4_text_difficulty` | the same two recipes on easier text about the same images |
+# | `tradeoff/3_maps` | Figures 1 and 2: how a model is asked, and what the models look at |
+# | `tradeoff/4_text_difficulty` | Table 7: the same two recipes on easier text about the same images |
 # | `tradeoff/5_words` | Tables 6, 8 and 9, Figure 3: which words know the place, and whether common ones do |
+# | `steps/generate` | images of texts, and how like real ones they are |
+# | `tradeoff/6_generation`, `6_samples` | Tables 4 and 5: how good the images are; some of them |
+# | `tradeoff/7_in_domain` | Table 2: fine-tuning in the world that the foundation comes from |
+# | `tradeoff/8_ablations`, `8_ablated_images` | Tables 11 and 10: what the recipe owes to its parts |
+# | `tradeoff/9_benchmarks` | Table 3: beside models that were made for grounding, average against average |
+# | `beyond/2_quality_and_grounding` | do models that ground better make better images? |
 # | `beyond/1_ledger` | every claim, every world: what holds, what fails, what is open |
 #
 # Notebooks are text (`.py`, percent format): open them in JupyterLab with "Open With > Notebook". Executed copies lie

@@ -52,9 +52,21 @@ def drawn() -> dict[str, mpl.figure.Figure]:
         "contact_sheet": figures.contact_sheet({"best": [masked(), grounded()], "worst": [grounded("$x_1$")]}),
         "figure_02": figures.figure_02([grounded(), grounded("Pneumonia", ((5, 5, 9, 9), (40, 5, 9, 9)))]),
         "curves": figures.learning_curves(mean, seeds, ("auc", "cnr"), {"equal steps": 10}),
-        "difficulty": figures.text_difficulty(mean.assign(text="reports"), levels, ("auc",)),
+        "difficulty": figures.text_difficulty(mean.assign(level="reports"), levels, ("auc",)),
         "scores": figures.scores_by_finding(table, "auc", "ours", "published"),
+        "ablations": figures.ablations(*ablation_rows(), ("auc", "cnr"), "ours", "published"),
     }
+
+
+def ablation_rows() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Averages of two variants, one of them by view as well, and single seeds of the first."""
+    lines = [("finetune_f_pa", "boxes_ap", 0.4), ("finetune_f_pa", "boxes", 0.5), ("finetune_f", "boxes", 0.6)]
+    frame = pd.DataFrame(lines, columns=["variant", "protocol", "value"])
+    frame = frame.assign(low=frame["value"] - 0.1, high=frame["value"] + 0.1, published_std=np.nan)
+    frame["published"] = [np.nan, np.nan, 0.8]
+    seeds = pd.DataFrame({"variant": "finetune_f", "protocol": "boxes", "seed": [0, 1], "value": [0.7, 0.5]})
+    seeds = pd.concat([seeds, frame.assign(seed=0)[1:2][list(seeds.columns)]])
+    return tuple(pd.concat([rows.assign(metric=name) for name in ("auc", "cnr")]) for rows in (frame, seeds))
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +150,18 @@ def test_without_published_values_only_ours_is_drawn():
     mpl.pyplot.close(figure)
 
 
+def test_ablations_are_drawn_line_by_line_with_the_seeds_of_what_was_trained_often(once):
+    figure = once["ablations"]
+    above, below = figure.axes[:2], figure.axes[2:]
+    names = [[label.get_text() for label in line[0].get_yticklabels()] for line in (above, below)]
+    assert names == [["Finetune_F", "F, PA films only", "asked on AP films: F, PA films only"], ["Finetune_F"]]
+    dots = [container.lines[0].get_xydata().tolist() for container in above[0].containers]
+    assert dots == [[[0.4, 2]], [[0.5, 1]], [[0.6, 0]]]
+    ticks = [line.get_xydata().tolist() for line in above[0].lines if line.get_label() == "single trainings"]
+    assert ticks == [[[0.7, 0.3], [0.5, 0.3]]]
+    assert [container.lines[0].get_xydata().tolist() for container in below[0].containers] == [[[0.8, 0]]]
+
+
 def test_figure_03_draws_every_word_once_and_keywords_apart():
     pairs = pd.DataFrame({"finding": "Edema", "word": ["edema", "left", "the"], "training_share": [0.5, 0.2, 0.9]})
     pairs["keyword"] = pairs["word"] == "edema"
@@ -173,3 +197,87 @@ def test_a_contact_sheet_prints_text_as_it_is_and_cuts_it(once, tmp_path):
     assert len(note) <= 210 and "…" in note and max(map(len, note.splitlines())) <= 70
     figures.save(figure, tmp_path / "sheet", (".png",))
     assert [path.name for path in tmp_path.iterdir()] == ["sheet.png"]
+
+
+def test_made_images_are_drawn_with_intervals_and_the_papers_without():
+    variants, prompts = ("foundation", "finetune_l"), ("Impressions", "Phrases")
+    cells = [
+        {
+            "finding": name,
+            "variant": variant,
+            "metric": metric,
+            "value": 2.0,
+            "low": 1.5,
+            "high": 3.0,
+            "published": 60.0,
+        }
+        for name in prompts
+        for variant in variants
+        for metric in ("fid", "ms_ssim")
+    ]
+    titles = {"fid": "FID\n(squared units)", "ms_ssim": "MS-SSIM (0 to 1)"}
+    figure = figures.made_images(pd.DataFrame(cells), titles, "Ours", "Published")
+    assert len(figure.axes) == 4
+    assert [axis.get_xlabel() for axis in figure.axes] == ["", "", *titles.values()]
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == list(prompts)
+    for axis, value, width in zip(figure.axes, (2.0, 2.0, 60.0, 60.0), (1.5, 1.5, 0.0, 0.0), strict=True):
+        dots = [line for line in axis.lines if line.get_linestyle() == "None" and len(line.get_xdata()) == 2]
+        assert len(dots) == len(variants) and all((dot.get_xdata() == value).all() for dot in dots)
+        bars = [path.vertices[:, 0] for bars in axis.collections for path in bars.get_paths()]
+        assert {round(float(np.ptp(bar)), 6) for bar in bars} == {width}
+        assert axis.get_xlim()[0] == 0
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == [figures.NAMES[name] for name in variants]
+
+
+def test_samples_are_drawn_as_they_are():
+    rng = np.random.default_rng(0)
+    rows = {
+        title: [rng.integers(0, 255, (8, 8, 3), dtype=np.uint8) for _ in range(3)] for title in ("Edema", "Healthy")
+    }
+    figure = figures.samples(rows, ["Real", "L", "F"])
+    pictures = [axis.images[0].get_array() for axis in figure.axes]
+    for drawn, given in zip(pictures, [image for line in rows.values() for image in line], strict=True):
+        np.testing.assert_array_equal(drawn, given)
+    assert [axis.get_title() for axis in figure.axes[:3]] == ["Real", "L", "F"]
+    assert [figure.axes[number].get_ylabel() for number in (0, 3)] == ["Edema", "Healthy"]
+
+
+def points(variants) -> pd.DataFrame:
+    rows = [(variant, f"name of {variant}", x, x / 10, 0.1, 0.9, 0.5) for x, variant in enumerate(variants, 1)]
+    return pd.DataFrame(rows, columns=["variant", "name", "y", "x", "x_low", "x_high", "y_low"]).assign(y_high=np.nan)
+
+
+def test_points_of_several_variants_are_named_in_the_legend_and_of_one_beside_them():
+    several = ("foundation", "finetune_f", "finetune_f", "finetune_f_pa", "other")
+    one = points(("finetune_l", "finetune_l")).assign(name=["Edema", "Pneumonia"])
+    panels = {"models": points(several), "findings": one}
+    figure = figures.against_grounding(panels, ("CNR", "difference"), ("FID", "AUC"))
+    left, right = figure.axes
+    assert [axis.get_xlabel() for axis in figure.axes] == ["CNR", "difference"] and left.get_ylabel() == "FID"
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert names == [f"name of {name}" for name in dict.fromkeys(several)]
+    assert [text.get_text() for text in right.texts] == ["Edema", "Pneumonia"] and not left.texts
+    main, ablation = (box.lines[0] for box in left.containers[1:3])
+    assert main.get_color() == ablation.get_color() == figures.COLOURS["finetune_f"]
+    assert main.get_markerfacecolor() != "white" and ablation.get_markerfacecolor() == "white"
+    mpl.pyplot.close(figure)
+
+
+def test_bars_reach_from_bound_to_bound_and_a_missing_bound_draws_none():
+    figure = figures.against_grounding({"one": points(("finetune_l",))}, ("CNR",), ("FID",), log=True)
+    across, up = (bar.get_segments()[0].tolist() for bar in figure.axes[0].containers[0].lines[2])
+    assert np.allclose(across, [[0.1, 1], [0.9, 1]]) and np.allclose(up, [[0.1, 0.5], [0.1, 1]])
+    assert figure.axes[0].get_yscale() == "log"
+    mpl.pyplot.close(figure)
+
+
+def test_in_domain_curves_have_the_foundation_as_a_level_line():
+    rows = [("foundation", 0, "auc", 0.9)] + [(v, s, "auc", 0.8) for v in ("finetune_f", "finetune_l") for s in (5, 9)]
+    table = pd.DataFrame(rows, columns=["variant", "steps", "metric", "value"])
+    figure = figures.in_domain(table.assign(low=table["value"] - 0.1, high=table["value"] + 0.1), ("auc",))
+    lines = {line.get_label(): line for line in figure.axes[0].get_lines()}
+    assert set(lines[figures.NAMES["foundation"]].get_ydata()) == {0.9}
+    assert lines[figures.NAMES["finetune_f"]].get_xdata().tolist() == [5, 9]
+    assert figure.axes[0].get_xlabel() == "training steps"
+    mpl.pyplot.close(figure)

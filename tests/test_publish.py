@@ -134,6 +134,13 @@ def test_the_command_publishes_into_the_checkout_and_never_smoke(tmp_path, monke
     assert "paper_tables/toy/phantom/tradeoff: reproduced" in capsys.readouterr().out
     tables.write_table(ledger("holds"), fresh / "claims.csv")
     assert cli.main(["compare"]) == 1
+    for place in ("runs", "paper_tables"):
+        path = repository / place / "toy" / "scenes" / "tradeoff" / "claims_in_domain.csv"
+        path.parent.mkdir(parents=True)
+        tables.write_table(ledger(), path)
+    capsys.readouterr()
+    assert cli.main(["compare"]) == 1
+    assert "paper_tables/toy/scenes/tradeoff: reproduced" in capsys.readouterr().out
     assert cli.main(["compare", "--scale", "smoke"]) == 2
     assert "run ./run_all.sh --scale smoke first" in capsys.readouterr().err
     assert publish.main(["smoke", "phantom", "tradeoff"]) == 2
@@ -198,3 +205,14 @@ def test_rows_by_word_travel_only_cut_loose_from_their_phrases(tmp_path):
     counts.assign(patients=words.MIN_PATIENTS - 1).to_parquet(fresh / "word_counts.parquet")
     with pytest.raises(InputError, match=r"word_counts\.parquet: column 'word' holds words without 5"):
         publish.publish_scores(fresh, committed, "phantom")
+
+
+def test_rows_that_differ_in_their_steps_are_compared_each_with_its_own(tmp_path):
+    def curve(late: float) -> pd.DataFrame:
+        return pd.concat([table(0.5, steps=10), table(late, steps=80)])
+
+    committed = folder(tmp_path / "b", curve(0.8))
+    assert not publish.compare(folder(tmp_path / "a", curve(0.81)), committed)
+    assert [d.what for d in publish.compare(folder(tmp_path / "c", curve(0.9)), committed)] == [
+        "Edema finetune_f auc 80"
+    ]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from plainsight import results
+from plainsight import results, tables
 from plainsight.errors import InputError
 from plainsight.results import Run
 from plainsight.workspace import open_workspace
@@ -70,13 +70,33 @@ def test_broken_files_are_named(tmp_path):
 
 def test_what_was_asked_holds_counts_and_no_text(tmp_path):
     phrases = ["Small effusion.", "small effusion", "Edema"]
-    examples = pd.DataFrame({"example_id": list("abc"), "patient": "p", "finding": "x", "phrase": phrases})
-    asked = results.asked(examples.assign(boxes=[[[0, 0, 1, 1]], [[0, 0, 1, 1], [1, 1, 1, 1]], []]))
-    assert list(asked.columns) == ["example_id", "patient", "finding", "n_boxes", "wording"]
+    findings = ["Pleural Effusion", "Effusion", "Edema"]
+    examples = pd.DataFrame({"example_id": list("abc"), "patient": "p", "finding": findings, "phrase": phrases})
+    examples = examples.assign(view=["AP", "PA", ""], boxes=[[[0, 0, 1, 1]], [[0, 0, 1, 1], [1, 1, 1, 1]], []])
+    asked = results.asked(examples)
+    assert list(asked.columns[:5]) == ["example_id", "patient", "finding", "n_boxes", "wording"]
+    assert list(asked.columns[5:]) == ["ap", "names_finding"]
     assert asked["n_boxes"].tolist() == [1, 2, 0]
     assert asked["wording"].tolist() == [0, 0, 1]
+    assert asked["ap"].tolist()[:2] == [1, 0] and asked["ap"].isna().tolist() == [False, False, True]
+    assert asked["names_finding"].tolist() == [0, 1, 1]
+    tables.refuse_private(asked.drop(columns=["example_id", "patient"]), "examples")
     with pytest.raises(InputError, match="run the step 'baselines' first"):
         results.read_asked(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("phrase", "finding", "named"),
+    [
+        ("Bilateral pleural effusions, right larger than left", "Pleural Effusion", True),
+        ("PNEUMOTHORAX", "Pneumothorax", True),
+        ("Left base effusion", "Pleural Effusion", False),
+        ("Enlarged heart", "Cardiomegaly", False),
+        ("Left lung base opacity", "Lung Opacity", False),
+    ],
+)
+def test_a_phrase_names_its_finding_when_it_holds_the_whole_name(phrase, finding, named):
+    assert results.names_finding(phrase, finding) is named
 
 
 def test_fresh_tables_come_before_committed_ones(tmp_path):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from dataclasses import astuple
 
 import numpy as np
@@ -274,6 +275,26 @@ def test_correlations_that_cannot_be_computed():
         statistics.rank_correlation([1, np.nan], [1, 2], ["a", "b"], rng=rng)
 
 
+@pytest.mark.parametrize(("pairs", "least"), [(5, 1.0), (6, 0.886), (7, 0.786), (8, 0.738)])
+def test_the_least_correlation_beyond_chance_is_that_of_the_printed_tables(pairs, least):
+    """Two-sided 5 % points of Spearman's coefficient (Zar 1972)."""
+    assert statistics.least_correlation(pairs) == pytest.approx(least, abs=5e-4)
+
+
+def test_the_least_correlation_is_reached_by_one_order_in_twenty_at_most():
+    orders = [scipy.stats.spearmanr(range(6), order).statistic for order in itertools.permutations(range(6))]
+    sizes = np.round(np.abs(orders), 9)
+    least = statistics.least_correlation(6)
+    assert (sizes >= least - 1e-9).mean() <= 0.05 < (sizes >= sizes[sizes < least - 1e-9].max()).mean()
+
+
+def test_the_least_correlation_of_few_and_of_many_pairs():
+    assert np.isnan([statistics.least_correlation(pairs) for pairs in range(5)]).all()
+    found = [statistics.least_correlation(pairs) for pairs in range(5, 60)]
+    assert (np.diff(found) < 0).all()
+    assert statistics.least_correlation(50) == pytest.approx(0.279, abs=0.002)
+
+
 # --- random halves, for what is no average ---
 
 
@@ -366,7 +387,44 @@ def test_a_statistic_without_a_value_in_some_half_has_no_interval():
     assert found.estimate == 1 and np.isnan(found.low) and np.isnan(found.high)
 
 
-@pytest.mark.parametrize("groups", [["a"] * 5, ["a", "b"], ["a", "b", "c", "d"]])
-def test_groups_that_do_not_fit_are_refused(groups):
-    with pytest.raises(InputError, match="give one group for each row and two different ones or more"):
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        (["a"] * 5, "1 groups in a set; give two different ones or more"),
+        (["a", "b"], "5 rows, 2 groups; give one group for each row"),
+        (["a", "b", "c", "d", "e", "f"], "5 rows, 6 groups"),
+    ],
+)
+def test_groups_that_do_not_fit_are_refused(groups, message):
+    with pytest.raises(InputError, match=message):
         statistics.subsample(means, [np.zeros(5)], [np.array(groups)], rng=np.random.default_rng(0))
+
+
+def test_the_same_groups_and_seed_give_the_same_halves_whatever_the_rows():
+    groups = [np.repeat(list("abcde"), 2), np.repeat(list("vwxyz"), 3)]
+    first, second = (list(statistics.halves(groups, 6, np.random.default_rng(3))) for _ in range(2))
+    assert len(first) == 6
+    for one, other in zip(first, second, strict=True):
+        assert [mask.tolist() for mask in one] == [mask.tolist() for mask in other]
+        assert [len(mask) for mask in one] == [10, 15]
+    assert len({tuple(mask) for mask, _ in first}) > 1
+
+
+def test_an_interval_from_halves_by_hand():
+    found = statistics.from_halves(5.0, np.array([1.0, 2.0, 3.0]), 7, 9)
+    assert (found.low, found.high) == pytest.approx((5 - 1.959964, 5 + 1.959964))
+    assert (found.estimate, found.n_patients, found.n_rows) == (5.0, 7, 9)
+
+
+def test_two_models_are_compared_half_by_half_and_seed_by_seed():
+    a = np.array([[5.0, 7.0], [4.0, 8.0], [6.0, 9.0]])
+    b = np.array([[1.0], [2.0], [1.0]])
+    found = statistics.compare_halves(a, b, 7, 9)
+    assert found.seed_effects == (4.0, 6.0) and found.interval.estimate == 5.0
+    half = 1.959964 * np.std([4.0, 6.5], ddof=1)
+    assert (found.interval.low, found.interval.high) == pytest.approx((5 - half, 5 + half))
+    assert statistics.compare_halves(a, a, 7, 9).seed_effects == (0.0, 0.0)
+    assert statistics.compare_halves(a, 1.0, 7, 9).interval.estimate == 5.0
+    for other in (a[:2], np.zeros((3, 3))):
+        with pytest.raises(InputError, match=r"compare_halves: \(3, 2\) halves x seeds against"):
+            statistics.compare_halves(a, other, 7, 9)

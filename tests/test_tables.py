@@ -136,6 +136,28 @@ def test_captions_say_where_the_models_come_from():
     assert "trained on phantom and carried over" in carried and "**nih**" in carried
 
 
+def test_a_caption_says_where_variants_have_different_numbers_of_seeds():
+    table = OURS[(OURS["variant"] != "finetune_f") | (OURS["metric"] != "auc")].assign(seeds=3)
+    fewer = OURS[(OURS["variant"] == "finetune_f") & (OURS["metric"] == "auc")].assign(seeds=1)
+    assert "1 to 3 training seeds of each" in tables.caption(7, pd.concat([table, fewer]), SETTING)
+
+
+def test_table_11_holds_the_ablations_in_the_papers_order_beside_its_values():
+    rows = pd.concat([ROWS.assign(variant=name) for name in reversed(tables.ABLATIONS)])
+    rows = pd.concat([ROWS, rows[rows["seed"] == 0].drop_duplicates(["variant", "protocol", "example_id"])])
+    published_11 = published.read(FOLDER, "tradeoff", 11)
+    table = tables.beside(tables.table_11(rows, FINDINGS, 20), published_11, tables.same_names(FINDINGS))
+    assert tuple(table["variant"].unique()) == tables.ABLATIONS and set(table["seeds"]) == {1}
+    assert len(table) == 4 * 3 * 10
+    keys = {"finding": "Edema", "variant": "finetune_f_pa"}
+    assert value(table, "published", metric="top1", **keys) == pytest.approx(0.869)
+    assert np.isnan(value(table, "published", metric="cnr", **keys))
+    assert value(table, "published", metric="auc", finding=tables.WEIGHTED, variant="finetune_l_then_f") == 0.521
+    text = tables.to_markdown(table, tables.caption_11(table, SETTING))
+    assert "Finetune_60+10, published" in text and "Finetune_L then F, ours" in text
+    assert "Finetune_PA, Edema, Top-1 (%): cannot hold" in text
+
+
 def test_one_seed_has_no_spread():
     one = ROWS[(ROWS["seed"] == 0) & (ROWS["protocol"] == "boxes")]
     table = tables.table_01(one, FINDINGS, 50)

@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 
 from plainsight import claims, published, tables, tradeoff
-from plainsight.config import Variant
 from plainsight.results import Run
 from plainsight.seeding import numpy_generator
 from score_rows import FINDINGS, joined, runs_like_the_paper, score_rows
@@ -17,12 +16,6 @@ from score_rows import FINDINGS, joined, runs_like_the_paper, score_rows
 FOLDER = Path(__file__).parents[1] / "paper_tables"
 PUBLISHED = [published.read(FOLDER, "tradeoff", number) for number in (1, 12)]
 CHOSEN = tradeoff.comparisons(*PUBLISHED, tables.same_names(FINDINGS))
-RECIPES = {
-    "finetune_f": "reports",
-    "finetune_l": "reports",
-    "finetune_f_labels": "labels",
-    "finetune_l_labels": "labels",
-}
 SEVERAL = [f"e{i:04d}" for i in range(0, 160, 7)]
 
 
@@ -50,13 +43,6 @@ def test_a_world_like_the_papers(like_the_paper):
     # Pneumothorax is no exception in these rows, and the paper says that it is one.
     assert verdicts["tradeoff_finetune_f_finetune_l_auc_pneumothorax"] == "fails"
     assert verdicts["tradeoff_finetune_f_finetune_l_auc_edema"] == "holds"
-
-
-def test_rows_are_named_by_text_and_by_what_was_trained():
-    recipes = {name: Variant("foundation", name.startswith("finetune_l"), text, 1.0) for name, text in RECIPES.items()}
-    rows = tradeoff.by_text(pd.DataFrame({"variant": list(RECIPES), "auc": 0.5}), recipes)
-    assert rows["text"].tolist() == list(RECIPES.values())
-    assert rows["variant"].tolist() == ["finetune_f", "finetune_l", "finetune_f", "finetune_l"]
 
 
 def test_effects_are_differences_of_means(like_the_paper):

@@ -15,7 +15,7 @@ rule prepare:
         data=lambda w: shlex.quote(DATA if worlds.reads_data(w.world) else ""),
     benchmark:
         f"{RUNS}/{{world}}/notebooks/steps/prepare.tsv"
-    priority: 100
+    priority: 1000
     shell:
         execute(world="wildcards.world", data="params.data")
 
@@ -32,7 +32,7 @@ rule latents:
         settings=plain(step("latents"), SCALE.resolution),
     benchmark:
         f"{RUNS}/{{world}}/notebooks/steps/latents.tsv"
-    priority: 100
+    priority: 1000
     shell:
         execute(world="wildcards.world")
 
@@ -52,7 +52,7 @@ rule autoencoder:
         settings=plain(step("autoencoder"), SCALE.autoencoder, SCALE.resolution),
     benchmark:
         f"{RUNS}/{FOUNDATION_WORLD}/notebooks/steps/autoencoder.tsv"
-    priority: 100
+    priority: 1000
     shell:
         execute()
 
@@ -69,7 +69,7 @@ rule text_encoder:
         settings=plain(step("text_encoder"), SCALE.text_encoder, SCALE.resolution),
     benchmark:
         f"{RUNS}/{FOUNDATION_WORLD}/notebooks/steps/text_encoder.tsv"
-    priority: 100
+    priority: 1000
     shell:
         execute()
 
@@ -89,7 +89,7 @@ rule foundation:
     threads: SCALE.foundation_threads
     benchmark:
         f"{RUNS}/{FOUNDATION_WORLD}/notebooks/steps/foundation.tsv"
-    priority: 100
+    priority: 1000
     shell:
         execute()
 
@@ -148,14 +148,14 @@ rule train:
         settings=lambda w: plain(step("train"), SCALE.denoising, *recipe(w.variant)),
     benchmark:
         f"{RUNS}/{{world}}/notebooks/steps/train/{{variant}}_seed{{seed}}.tsv"
-    priority: lambda w: urgency(w.world, w.variant, w.seed)
+    priority: lambda w: urgency(w.variant, w.seed)
     wildcard_constraints:
         variant="|".join(RECIPES.variants),
     shell:
         execute(world="wildcards.world", variant="wildcards.variant", seed="wildcards.seed")
 
 
-for world, variant, protocols in asked():
+for world, variant, protocols, reader in asked():
 
     rule:
         name:
@@ -175,7 +175,7 @@ for world, variant, protocols in asked():
             settings=plain(step("ground"), SCALE.grounding, SCALE.resolution, *(RECIPES.protocols[name] for name in protocols)),
         benchmark:
             f"{RUNS}/{world}/notebooks/steps/ground/{variant}_seed{{seed}}_{protocols[0]}.tsv"
-        priority: 90
+        priority: turn(reader)
         shell:
             execute(world="params.world", variant="params.variant", seed="wildcards.seed", protocols="params.protocols")
 
@@ -200,7 +200,7 @@ rule word_counts:
         execute(world="wildcards.world")
 
 
-for world, variant in dict.fromkeys((world, run[0]) for name in NOTEBOOKS for world in SCALE.worlds for run in words_of(name, world)):
+for world, variant, reader in worded():
 
     rule:
         name:
@@ -219,6 +219,35 @@ for world, variant in dict.fromkeys((world, run[0]) for name in NOTEBOOKS for wo
             settings=plain(step("words"), SCALE.grounding, SCALE.resolution, RECIPES.protocols["boxes"], RECIPES.texts["reports"]),
         benchmark:
             f"{RUNS}/{world}/notebooks/steps/words/{variant}_seed{{seed}}.tsv"
-        priority: 90
+        priority: turn(reader)
         shell:
             execute(world="params.world", variant="params.variant", seed="wildcards.seed")
+
+
+# ---- images of texts ----
+
+
+for world, variant, weights, kinds, reader in generated():
+
+    rule:
+        name:
+            f"generate_{world}_{variant}" + (f"_{weights}" if weights != "raw" else "")
+        input:
+            prepared(world),
+            lambda w, world=world, variant=variant: model(world, variant, w.seed),
+            [f"{RUNS}/{name}/models/classifier/seed0/run.json" for name in dict.fromkeys([FOUNDATION_WORLD, world])],
+            code=code(step("generate")),
+        output:
+            [of_images(world, generation_scores.Made(variant, "{seed}", weights), kind) for kind in kinds],
+            notebook=f"{RUNS}/{world}/notebooks/steps/generate/{variant}_{weights}_seed{{seed}}.ipynb",
+        params:
+            world=world,
+            variant=variant,
+            weights=weights,
+            kinds=",".join(kinds),
+            settings=plain(step("generate"), SCALE.generation, SCALE.resolution, SCALE.bootstrap_resamples, kinds),
+        benchmark:
+            f"{RUNS}/{world}/notebooks/steps/generate/{variant}_{weights}_seed{{seed}}.tsv"
+        priority: turn(reader)
+        shell:
+            execute(world="params.world", variant="params.variant", seed="wildcards.seed", weights="params.weights", kinds="params.kinds")

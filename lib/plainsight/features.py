@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from sklearn.metrics import roc_auc_score
+from scipy.stats import rankdata
 from torch import nn
 
 from plainsight.config import ClassifierConfig
@@ -167,8 +167,9 @@ def auc_by_finding(
 def _auc(positive: np.ndarray, negative: np.ndarray) -> float:
     if not len(positive) or not len(negative):
         return float("nan")
-    truth = np.repeat([True, False], [len(positive), len(negative)])
-    return float(roc_auc_score(truth, np.concatenate([positive, negative])))
+    # The rank-sum form, which a thousand halves of a table need to be quick.
+    ranks = rankdata(np.concatenate([positive, negative]))[: len(positive)]
+    return float((ranks.mean() - (len(positive) + 1) / 2) / len(negative))
 
 
 def _architecture(config: ClassifierConfig, n_findings: int, colour: bool) -> dict[str, object]:

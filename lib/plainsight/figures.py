@@ -39,8 +39,22 @@ LABELS = {
     "cnr": "CNR (signed ratio)",
     "cnr_abs": "|CNR| (ratio)",
     "miou": "mIoU (0 to 1)",
+    "fid": "FID (lower is better)",
 }
 CHANCE = {"auc": 0.5, "cnr": 0.0}
+ABLATION_LINES = {
+    ("finetune_f", "boxes"): "Finetune_F",
+    ("finetune_f_nouncond", "boxes"): "F, no unconditional training",
+    ("finetune_f_pa", "boxes"): "F, PA films only",
+    ("finetune_l", "boxes"): "Finetune_L",
+    ("finetune_l_nouncond", "boxes"): "L, no unconditional training",
+    ("finetune_l_then_f", "boxes"): "L, then steps with a frozen encoder",
+    ("finetune_f", "boxes_ap"): "asked on AP films: Finetune_F",
+    ("finetune_f_pa", "boxes_ap"): "asked on AP films: F, PA films only",
+    ("finetune_f", "boxes_pa"): "asked on PA films: Finetune_F",
+    ("finetune_f_pa", "boxes_pa"): "asked on PA films: F, PA films only",
+}
+"""The lines of ``ablations`` from above: variant and protocol, and what to call them."""
 STYLE = {
     **sns.axes_style("whitegrid"),
     **sns.plotting_context("notebook"),
@@ -206,22 +220,41 @@ def text_difficulty(frame: pd.DataFrame, levels: Mapping[str, str], metrics: Seq
     """Localisation against training steps by difficulty of the training text: a row a metric, a column a level.
 
     Args:
-        frame: tidy rows (text, variant, step, metric, value, low, high); ``variant`` finetune_f or finetune_l.
-        levels: title of each level of ``text``, in the order of the columns. A level without rows stays an empty
-            panel that says so.
+        frame: tidy rows (level, variant, step, metric, value, low, high); ``variant`` finetune_f or finetune_l.
+        levels: title of each ``level``, in the order of the columns. A level without rows stays an empty panel that
+            says so.
         metrics: the rows of panels.
     """
     size = (3.3 * len(levels), 2.9 * len(metrics) + 0.5)
     shape = {"sharex": True, "sharey": "row", "squeeze": False, "figsize": size, "layout": "constrained"}
     figure, axes = plt.subplots(len(metrics), len(levels), **shape)
     for line, metric in zip(axes, metrics, strict=True):
-        for axis, (text, title) in zip(line, levels.items(), strict=True):
-            rows = frame[(frame["text"] == text) & (frame["metric"] == metric)]
+        for axis, (level, title) in zip(line, levels.items(), strict=True):
+            rows = frame[(frame["level"] == level) & (frame["metric"] == metric)]
             _curves(axis, rows, metric)
             axis.set(title=title if metric == metrics[0] else "")
             axis.label_outer()
             if rows.empty:
                 axis.text(0.5, 0.6, "not run", transform=axis.transAxes, ha="center", color="0.4")
+    _legend_below(figure, *axes[0])
+    return figure
+
+
+@mpl.rc_context(STYLE)
+def in_domain(table: pd.DataFrame, metrics: Sequence[str]) -> Figure:
+    """Table 2 of seed 000 over training steps, a panel a metric: F and L as lines, the foundation as a level line.
+
+    ``table``: tidy rows (variant, steps, metric, value, low, high), the foundation's at 0 steps.
+    """
+    size = (4.6 * len(metrics), 3.9)
+    figure, axes = plt.subplots(1, len(metrics), figsize=size, squeeze=False, layout="constrained")
+    for axis, metric in zip(axes[0], metrics, strict=True):
+        rows = table[table["metric"] == metric].rename(columns={"steps": "step"})
+        for start in rows[rows["variant"] == "foundation"].itertuples():
+            look = {"color": COLOURS["foundation"], "linestyle": LINES["foundation"]}
+            axis.axhline(start.value, linewidth=2, label=NAMES["foundation"], **look)
+            axis.axhspan(start.low, start.high, color=COLOURS["foundation"], alpha=0.15, linewidth=0)
+        _curves(axis, rows[rows["variant"] != "foundation"], metric)
     _legend_below(figure, *axes[0])
     return figure
 
@@ -253,7 +286,8 @@ def scores_by_finding(frame: pd.DataFrame, metric: str, ours: str, published: st
     figure, axes = plt.subplots(1, 1 + both, sharey=True, sharex=True, squeeze=False, **size)
     left = (rows["value"], rows["value"] - rows["low"], rows["high"] - rows["value"])
     right = (rows["published"], rows["published_std"].fillna(0), rows["published_std"].fillna(0))
-    panels = [(ours, left, "bars: 95 % interval over patients"), (published, right, "bars: ± 1 std over trainings")]
+    trainings = "bars: ± 1 std over trainings" if rows["published_std"].notna().any() else "spread not printed"
+    panels = [(ours, left, "bars: 95 % interval over patients"), (published, right, trainings)]
     for axis, (title, values, note) in zip(axes[0], panels, strict=False):
         _dots(axis, rows, names, *values)
         if metric in CHANCE:
@@ -274,6 +308,61 @@ def _dots(
         at = rows["finding"][mine].map(names.index) + place
         look = {"color": COLOURS[variant], "marker": MARKERS[variant], "linestyle": "", "markersize": 5}
         axis.errorbar(value[mine], at, xerr=(below[mine], above[mine]), label=NAMES[variant], elinewidth=1.4, **look)
+    axis.grid(axis="y", visible=False)
+
+
+@mpl.rc_context(STYLE)
+def ablations(frame: pd.DataFrame, seeds: pd.DataFrame, metrics: Sequence[str], ours: str, published: str) -> Figure:
+    """Averages of the ablations beside the models they depart from: ours above, the paper's below, a column a metric.
+
+    Args:
+        frame: tidy rows (variant, protocol, metric, value, low, high, published, published_std); `ABLATION_LINES` says
+            which are drawn, in which order and under which names.
+        seeds: the average of each training seed (variant, protocol, seed, metric, value): ticks where there are
+            several, a long one for the first, which is the seed of ablations that are trained once.
+        metrics: the columns of panels.
+        ours, published: titles of the two lines of panels.
+    """
+    spread = frame["published_std"].fillna(0)
+    theirs = frame.assign(value=frame["published"], low=frame["published"] - spread, high=frame["published"] + spread)
+    lines = {ours: (frame, seeds), published: (theirs.dropna(subset="value"), seeds.head(0))}
+    keys = [_keys(rows) for rows, _ in lines.values()]
+    size = {"figsize": (3.1 * len(metrics) + 2.2, 0.3 * sum(map(len, keys)) + 2.4), "layout": "constrained"}
+    shape = {"height_ratios": [len(names) for names in keys], "sharex": "col", "sharey": "row", "squeeze": False}
+    figure, axes = plt.subplots(2, len(metrics), **size, **shape)
+    for line, names, (title, (rows, single)) in zip(axes, keys, lines.items(), strict=True):
+        for axis, metric in zip(line, metrics, strict=True):
+            _line_a_row(axis, rows[rows["metric"] == metric], single[single["metric"] == metric], names)
+            if metric in CHANCE:
+                axis.axvline(CHANCE[metric], color="0.4", linewidth=1, label="chance", zorder=1)
+        labels = [ABLATION_LINES[key] for key in names]
+        line[0].set(yticks=range(len(names)), yticklabels=labels, ylim=(len(names) - 0.5, -0.5))
+        line[0].set_title(title, loc="left", fontweight="bold")
+    for axis, metric in zip(axes[1], metrics, strict=True):
+        axis.set_xlabel(LABELS[metric])
+    _legend_below(figure, axes[0][0])
+    return figure
+
+
+def _keys(rows: pd.DataFrame) -> list[tuple[str, str]]:
+    """Those of `ABLATION_LINES` that are among ``rows``, in its order."""
+    there = set(zip(rows["variant"], rows["protocol"], strict=True))
+    return [key for key in ABLATION_LINES if key in there]
+
+
+def _line_a_row(axis: Axes, rows: pd.DataFrame, seeds: pd.DataFrame, names: list[tuple[str, str]]) -> None:
+    """A dot with its bar for each of ``names``, F and L told apart as everywhere; single seeds as ticks below it."""
+    for cell in rows.to_dict("records"):
+        family, at = cell["variant"][: len("finetune_f")], names.index((cell["variant"], cell["protocol"]))
+        look = {"color": COLOURS[family], "marker": MARKERS[family], "linestyle": "", "label": NAMES[family]}
+        bar = [[cell["value"] - cell["low"]], [cell["high"] - cell["value"]]]
+        axis.errorbar(cell["value"], at, xerr=bar, markersize=5, elinewidth=1.4, **look)
+        mine = seeds[(seeds["variant"] == cell["variant"]) & (seeds["protocol"] == cell["protocol"])]
+        if len(mine) > 1:
+            ticks = {"color": COLOURS[family], "marker": "|", "linestyle": ""}
+            first, place = mine.loc[mine["seed"].idxmin(), "value"], at + 0.3
+            axis.plot(mine["value"], np.full(len(mine), place), markersize=5, label="single trainings", **ticks)
+            axis.plot(first, place, markersize=10, markeredgewidth=2.2, label="first seed", **ticks)
     axis.grid(axis="y", visible=False)
 
 
@@ -302,6 +391,91 @@ def figure_03(points: pd.DataFrame, correlations: pd.DataFrame) -> Figure:
     axes[0][0].set_ylabel(LABELS["cnr"])
     _legend_below(figure, axes[0][-1])
     return figure
+
+
+@mpl.rc_context(STYLE)
+def made_images(frame: pd.DataFrame, titles: Mapping[str, str], ours: str, published: str) -> Figure:
+    """How good made images are: a column a metric, ours with 95 % intervals above, the paper's, without, below.
+
+    Args:
+        frame: tidy rows (finding, variant, metric, value, low, high, published), ``finding`` being what stands on the
+            vertical axis: the prompts.
+        titles: what stands under each column, by metric, units included.
+        ours, published: titles of the two lines of panels.
+    """
+    names = list(dict.fromkeys(frame["finding"]))
+    theirs = frame.assign(value=frame["published"], low=frame["published"], high=frame["published"])
+    size = {"figsize": (3.2 * len(titles) + 1, 2 * (0.6 * len(names) + 0.9) + 0.6), "layout": "constrained"}
+    figure, axes = plt.subplots(2, len(titles), sharey=True, squeeze=False, **size)
+    for line, title, rows in zip(axes, (ours, published), (frame, theirs), strict=True):
+        for axis, metric in zip(line, titles, strict=True):
+            mine = rows[rows["metric"] == metric]
+            _dots(axis, mine, names, mine["value"], mine["value"] - mine["low"], mine["high"] - mine["value"])
+            axis.set_xlim(0, 1.05 * axis.get_xlim()[1])
+        line[0].set_title(title, loc="left", fontweight="bold")
+    for axis, label in zip(axes[1], titles.values(), strict=True):
+        axis.set_xlabel(label)
+    axes[0][0].set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
+    _legend_below(figure, axes[0][0])
+    return figure
+
+
+@mpl.rc_context(STYLE)
+def samples(rows: Mapping[str, Sequence[np.ndarray]], columns: Sequence[str]) -> Figure:
+    """Images side by side, drawn as they are: a row a prompt by its title, uint8 images (H, W, 3) by column."""
+    size = (1.5 * len(columns) + 1, 1.55 * len(rows) + 0.4)
+    figure, axes = plt.subplots(len(rows), len(columns), figsize=size, squeeze=False, layout="constrained")
+    for line, (title, images) in zip(axes, rows.items(), strict=True):
+        for axis, image in zip(line, images, strict=True):
+            axis.imshow(image, interpolation="nearest")
+            axis.set(xticks=[], yticks=[])
+            axis.grid(False)
+        line[0].set_ylabel(title)
+    for axis, column in zip(axes[0], columns, strict=True):
+        axis.set_title(column)
+    return figure
+
+
+@mpl.rc_context(STYLE)
+def against_grounding(
+    panels: Mapping[str, pd.DataFrame], x: Sequence[str], y: Sequence[str], log: bool = False
+) -> Figure:
+    """Points with their intervals: localisation across, something about made images up; a panel a title.
+
+    Args:
+        panels: by title, columns variant, ``name``, x, x_low, x_high, y, y_low, y_high. Points of several variants are
+            named in the legend, those of a panel with one variant by its side.
+        x, y: labels of the axes, one a panel.
+        log: whether the axes up are logarithmic.
+    """
+    figure, axes = plt.subplots(1, len(panels), figsize=(4.6 * len(panels), 4.3), squeeze=False, layout="constrained")
+    for axis, across, up, (title, points) in zip(axes[0], x, y, panels.items(), strict=True):
+        several = points["variant"].nunique() > 1
+        for number, (variant, dots) in enumerate(points.groupby("variant", sort=False)):
+            family = next((known for known in NAMES if variant == known or variant.startswith(f"{known}_")), "")
+            look = {"color": COLOURS.get(family, "0.25"), "marker": MARKERS.get(variant, "^v<>PX*"[number % 7])}
+            look |= {"markerfacecolor": "white"} if family != variant else {}
+            sides = {side: dots[[f"{side}_low", f"{side}_high"]].sub(dots[side], axis=0).abs().T for side in "xy"}
+            bars = {f"{side}err": np.nan_to_num(bounds) for side, bounds in sides.items()}
+            shown = {"label": dots["name"].iloc[0]} if several else {}
+            axis.errorbar(dots["x"], dots["y"], **bars, linestyle="", markersize=6, elinewidth=0.8, **look, **shown)
+        axis.set(title=title, xlabel=across, ylabel=up, yscale="log" if log else "linear")
+        if log:
+            for which in (axis.yaxis.set_major_formatter, axis.yaxis.set_minor_formatter):
+                which(lambda value, _: f"{value:g}")
+        if not several:
+            _name_points(axis, points)
+    _legend_below(figure, *axes[0])
+    return figure
+
+
+def _name_points(axis: Axes, points: pd.DataFrame) -> None:
+    """Names beside points, towards the middle of the panel, above and below in turn."""
+    middle = sum(axis.get_xlim()) / 2
+    for number, dot in enumerate(points.sort_values("y").itertuples()):
+        left, above = dot.x < middle, bool(number % 2)
+        place = {"xytext": (5 if left else -5, 4 if above else -11), "ha": "left" if left else "right"}
+        axis.annotate(dot.name, (dot.x, dot.y), textcoords="offset points", fontsize=8, color="0.25", **place)
 
 
 def _legend_below(figure: Figure, *axes: Axes) -> None:

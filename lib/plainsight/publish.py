@@ -27,7 +27,11 @@ MAX_BYTES = 1_000_000
 """No committed file is larger."""
 OPEN_WORLDS = {"phantom", "scenes", "nih"}
 """Worlds whose images anybody may pass on."""
-PLOTS = {"figure_first_look", "figure_table_01", "figure_curves", "figure_text_difficulty", "figure_03"}
+PLOTS = {
+    *("figure_first_look", "figure_curves", "figure_text_difficulty", "figure_03"),
+    *("figure_table_01", "figure_table_04", "figure_table_07", "figure_table_11"),
+    *("figure_in_domain", "figure_quality_and_grounding", "figure_quality_by_finding"),
+}
 """The figures that draw numbers alone; every other one may hold pixels, and leaves `runs/` for open worlds alone."""
 
 
@@ -84,7 +88,7 @@ def _verdicts(fresh: pd.DataFrame, committed: pd.DataFrame, name: str) -> list[D
 
 
 def _numbers(fresh: pd.DataFrame, committed: pd.DataFrame, name: str) -> list[Difference]:
-    keys = [column for column in committed if column in tables.WORDS and column not in ("printed", "note")]
+    keys = [name for name in committed if name in (*tables.WORDS, "steps") and name not in ("printed", "note")]
     for frame in (fresh, committed):
         if missing := [column for column in (*keys, "value") if column not in frame]:
             return [Difference(name, f"column {missing[0]}", "expected", "missing")]

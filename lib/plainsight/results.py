@@ -55,12 +55,28 @@ def read(folder: Path | str, wanted: Sequence[Run]) -> pd.DataFrame:
 def asked(examples: pd.DataFrame) -> pd.DataFrame:
     """What tables need to know of grounding examples, without their text: one row an example.
 
-    Columns example_id, patient, finding, ``n_boxes``, and ``wording``, a number for each distinct phrase (case and full
-    stop aside) in the order in which they first appear.
+    Columns example_id, patient, finding, ``n_boxes``; ``wording``, a number for each distinct phrase (case and full
+    stop aside) in the order in which they first appear; ``ap``, 1 for AP films, 0 for PA films, missing where the view
+    is not known; ``names_finding``, 1 where the phrase does (see the function of that name), else 0.
     """
     wording, _ = pd.factorize(examples["phrase"].str.lower().str.rstrip("."))
     kept = examples[["example_id", "patient", "finding"]].reset_index(drop=True)
-    return kept.assign(n_boxes=examples["boxes"].map(len).to_numpy(), wording=wording)
+    pairs = zip(examples["phrase"], examples["finding"], strict=True)
+    return kept.assign(
+        n_boxes=examples["boxes"].map(len).to_numpy(),
+        wording=wording,
+        ap=examples["view"].map({"AP": 1.0, "PA": 0.0}).to_numpy(),
+        names_finding=[int(names_finding(phrase, finding)) for phrase, finding in pairs],
+    )
+
+
+def names_finding(phrase: str, finding: str) -> bool:
+    """Whether a phrase holds the name of its finding as it stands, whatever the case: seed 000, Table 7.
+
+    The paper keeps the phrases with "the label of the image" in them. Forms of the name that do not contain it, such as
+    "atelectatic" or "enlarged heart", do not count.
+    """
+    return finding.lower() in phrase.lower()
 
 
 def read_asked(folder: Path | str) -> pd.DataFrame:

@@ -1,6 +1,6 @@
 """Averages of score rows, and how far to trust them: paired bootstrap by patient, spread over training seeds.
 
-What is no average of rows, such as a distance between two sets of images, gets its interval from `subsample`.
+What is no average of rows, such as a distance between two sets of images, gets its interval from random `halves`.
 
 Images of one patient are alike, so patients are resampled, not rows. Two models are compared on the same examples with
 the same resample for both, which is the bootstrap of their row-by-row difference. The interval says what another draw
@@ -9,13 +9,16 @@ of patients would change; the effects of single training seeds say what another 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import itertools
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Literal
 
 import numpy as np
 import pandas as pd
+from scipy.special import stdtrit
 
 from plainsight.errors import InputError
 
@@ -140,6 +143,24 @@ def spearman(x: np.ndarray, y: np.ndarray) -> float:
     return float(_spearman(np.asarray(x), np.asarray(y), np.ones((1, len(x))))[0])
 
 
+def least_correlation(pairs: int) -> float:
+    """The least Spearman's correlation, in either sign, that at most one in twenty orders of so many pairs reach.
+
+    What lies below it, chance alone gives often. NaN where no correlation is that rare: of the 24 orders of four pairs
+    two are perfect. Exact up to 8 pairs without ties; above, by Student's t with ``pairs`` - 2 degrees of freedom.
+    """
+    if pairs <= 8:
+        orders = np.array(list(itertools.chain(*itertools.permutations(range(pairs))))).reshape(-1, max(1, pairs))
+        whole = max(1, pairs * (pairs**2 - 1))
+        sizes, times = np.unique(
+            np.abs(whole - 6 * np.square(orders - np.arange(pairs)).sum(axis=1)), return_counts=True
+        )
+        reached = times[::-1].cumsum()[::-1]
+        return float(min(sizes[20 * reached <= len(orders)], default=np.nan)) / whole
+    bound = float(stdtrit(pairs - 2, 0.975))
+    return bound / math.sqrt(pairs - 2 + bound**2)
+
+
 def _spearman(x: np.ndarray, y: np.ndarray, times: np.ndarray) -> np.ndarray:
     """Pearson's correlation of the ranks in each of R samples, in which pair n stands ``times[r, n]`` times: (R,)."""
     total = times.sum(axis=1, keepdims=True)
@@ -245,14 +266,7 @@ def subsample(
     rng: np.random.Generator,
     level: float = 0.95,
 ) -> dict[str, Interval]:
-    """Statistics of whole sets of rows, with intervals from random halves drawn WITHOUT replacement.
-
-    For what no average of rows is, such as the Frechet distance of two sets of images: a bootstrap's duplicates would
-    themselves look like a lack of diversity. Half of the groups (patients, prompts) are drawn, the same half in every
-    set that has them. Around their mean, values from halves of independent rows scatter as values from whole sets
-    scatter around theirs, so that their standard deviation is the standard error (the delete-half jackknife: Shao and
-    Wu 1989), and the interval is that of a normal distribution. It says what other images would change; a bias that
-    the estimate has at this number of rows, it keeps. Of two sets of one distribution it is wider than it need be.
+    """Statistics of whole sets of rows, with intervals from random halves of their groups (`halves`).
 
     Args:
         statistics: takes one array a set and returns numbers by name.
@@ -269,29 +283,83 @@ def subsample(
     Raises:
         InputError: a set whose groups are not one for each row, or fewer than two groups in a set.
     """
-    groups = [np.asarray(names, dtype=str) for names in groups]
     for rows, names in zip(sets, groups, strict=True):
-        if len(rows) != len(names) or len(np.unique(names)) < 2:
-            raise InputError(
-                f"subsample: {len(rows)} rows, {len(names)} groups, {len(np.unique(names))} of them different; "
-                "give one group for each row and two different ones or more"
-            )
+        if len(rows) != len(names):
+            raise InputError(f"subsample: {len(rows)} rows, {len(names)} groups; give one group for each row")
+    whole = statistics(*sets)
+    parts = [
+        statistics(*(rows[mine] for rows, mine in zip(sets, kept, strict=True)))
+        for kept in halves(groups, resamples, rng)
+    ]
+    n_groups = len(np.unique(np.concatenate([np.asarray(names, dtype=str) for names in groups])))
+    return {
+        name: from_halves(estimate, np.array([part[name] for part in parts]), n_groups, sum(map(len, sets)), level)
+        for name, estimate in whole.items()
+    }
+
+
+def halves(groups: Sequence[np.ndarray], resamples: int, rng: np.random.Generator) -> Iterator[list[np.ndarray]]:
+    """Random halves of sets of rows, drawn by group WITHOUT replacement: for each half one mask a set.
+
+    For what no average of rows is, such as the Frechet distance of two sets of images: a bootstrap's duplicates would
+    themselves look like a lack of diversity. Half of the groups (patients, prompts) are drawn, the same half in every
+    set that has them. The same groups and the same state of ``rng`` give the same halves, so that values of several
+    models can be compared half by half.
+
+    Args:
+        groups: for each set the group of each row; rows of one group stay together.
+        resamples: number of halves.
+        rng: source of the draws.
+
+    Raises:
+        InputError: fewer than two groups in a set.
+    """
+    groups = [np.asarray(names, dtype=str) for names in groups]
+    for names in groups:
+        if len(np.unique(names)) < 2:
+            raise InputError(f"halves: {len(np.unique(names))} groups in a set; give two different ones or more")
     names, codes = np.unique(np.concatenate(groups), return_inverse=True)
-    codes = np.split(codes, np.cumsum([len(rows) for rows in sets])[:-1])
+    codes = np.split(codes, np.cumsum([len(rows) for rows in groups])[:-1])
     # Groups that the same sets have are halved together, so that every set keeps its half.
     member = np.stack([np.isin(np.arange(len(names)), own) for own in codes])
     _, stratum = np.unique(member, axis=1, return_inverse=True)
     strata = [np.flatnonzero(stratum == number) for number in np.unique(stratum)]
-    whole, halves = statistics(*sets), []
     for _ in range(resamples):
         kept = _half(strata, len(names), rng)
-        halves.append(statistics(*(rows[kept[own]] for rows, own in zip(sets, codes, strict=True))))
-    bound = NormalDist().inv_cdf((1 + level) / 2)
-    intervals = {}
-    for name, estimate in whole.items():
-        margin = bound * float(np.std([half[name] for half in halves], ddof=1))
-        intervals[name] = Interval(estimate, estimate - margin, estimate + margin, len(names), sum(map(len, sets)))
-    return intervals
+        yield [kept[own] for own in codes]
+
+
+def from_halves(estimate: float, values: np.ndarray, n_groups: int, n_rows: int, level: float = 0.95) -> Interval:
+    """The interval of an estimate from its values in random halves (`halves`); NaN where one of them is NaN.
+
+    Around their mean, values from halves of independent rows scatter as values from whole sets scatter around theirs,
+    so that their standard deviation is the standard error (the delete-half jackknife: Shao and Wu 1989), and the
+    interval is that of a normal distribution. It says what other images would change; a bias that the estimate has at
+    this number of rows, it keeps. Of two sets of one distribution it is wider than it need be.
+    """
+    margin = NormalDist().inv_cdf((1 + level) / 2) * float(np.std(values, ddof=1))
+    return Interval(estimate, estimate - margin, estimate + margin, n_groups, n_rows)
+
+
+def compare_halves(a: np.ndarray, b: np.ndarray | float, n_groups: int, n_rows: int) -> Effect:
+    """How much higher a statistic is for model a than for model b, paired by half and by training seed.
+
+    Args:
+        a: (1 + R, S) values: of all rows, then of R random halves, for each of S training seeds.
+        b: the same of the other model, for the same halves and seeds; or a number. A model with one seed (such as a
+            foundation) is compared with every seed of the other.
+        n_groups, n_rows: of all rows.
+
+    Raises:
+        InputError: different numbers of halves or seeds.
+    """
+    a = np.asarray(a, dtype=np.float64)
+    b = np.full((len(a), 1), b) if isinstance(b, (int, float)) else np.asarray(b, dtype=np.float64)
+    if len(a) != len(b) or (a.shape[1] != b.shape[1] and 1 not in (a.shape[1], b.shape[1])):
+        raise InputError(f"compare_halves: {a.shape} halves x seeds against {b.shape}; give the same, or one seed")
+    difference = a - b
+    interval = from_halves(float(difference[0].mean()), difference[1:].mean(axis=1), n_groups, n_rows)
+    return Effect(interval, tuple(difference[0].tolist()))
 
 
 def _half(strata: Sequence[np.ndarray], count: int, rng: np.random.Generator) -> np.ndarray:

@@ -24,24 +24,33 @@ from plainsight.files import atomic
 from plainsight.published import AVERAGE
 from plainsight.seeding import numpy_generator
 from plainsight.words import MIN_PATIENTS, SPECIAL
+from plainsight.workspace import FOUNDATION
 
 MACRO = "Average (macro)"
 WEIGHTED = "Average (sample-weighted)"
 VARIANTS = ("foundation", "finetune_l", "finetune_f")
+ABLATIONS = ("finetune_l_nouncond", "finetune_f_nouncond", "finetune_l_then_f", "finetune_f_pa")
+"""In the order of the paper's Tables 10 and 11."""
 NAMES = {
     "foundation": "Foundation",
     "finetune_l": "Finetune_L",
     "finetune_f": "Finetune_F",
+    "finetune_l_nouncond": "Finetune_LnU",
+    "finetune_f_nouncond": "Finetune_FnU",
+    "finetune_l_then_f": "Finetune_L then F",
+    "finetune_f_pa": "Finetune_PA",
     "centred_gaussian": "Centred Gaussian, blind to the image",
     "average_box": "Average box of the finding, blind to the image",
 }
-PUBLISHED_NAMES = {**NAMES, "foundation": "SDv2"}
+PUBLISHED_NAMES = {**NAMES, "foundation": "SDv2", "finetune_l_then_f": "Finetune_60+10"}
 PROTOCOLS = {
     "boxes": "as above",
     "masks": "exact masks for boxes",
     "boxes_equal_steps": "L after as many steps as F",
     "boxes_ema": "averaged (EMA) weights",
     "boxes_end_token": "end token for keywords",
+    "boxes_ap": "on AP films alone",
+    "boxes_pa": "on PA films alone",
 }
 HEADINGS = {
     "auc": "AUC-ROC (%)",
@@ -54,7 +63,7 @@ PERCENT = ("auc", "top1")
 WORDS = (
     *("finding", "variant", "protocol", "metric", "printed", "note"),
     *("id", "paper", "place", "statement", "statistic", "scale", "world", "verdict", "notebook"),
-    *("keywords", "word"),
+    *("keywords", "word", "level", "prompts", "extractor", "reading"),
 )
 """The only columns of a committed table that may hold words; in all others stand numbers."""
 IDENTIFYING = {
@@ -153,6 +162,11 @@ def table_01(rows: pd.DataFrame, findings: Sequence[str], resamples: int) -> pd.
     return summarise(_headline(rows), ["variant"], ("auc", "top1", "cnr"), findings, resamples)
 
 
+def table_11(rows: pd.DataFrame, findings: Sequence[str], resamples: int) -> pd.DataFrame:
+    """Table 11 of seed 000: AUC-ROC and Top-1 by finding of the ablations (``boxes``), and CNR, which it lacks."""
+    return summarise(_headline(rows, ABLATIONS), ["variant"], ("auc", "top1", "cnr"), findings, resamples)
+
+
 def table_12(rows: pd.DataFrame, findings: Sequence[str], resamples: int) -> pd.DataFrame:
     """Table 12 of seed 000: signed CNR against CNR_abs, and how far the latter overestimates (``overestimate``).
 
@@ -173,9 +187,9 @@ def beyond_01(rows: pd.DataFrame, resamples: int) -> pd.DataFrame:
     return summarise(other, ["variant", "protocol"], ("auc", "top1", "cnr"), (), resamples)
 
 
-def _headline(rows: pd.DataFrame) -> pd.DataFrame:
-    mine = rows[rows["protocol"].eq("boxes") & rows["variant"].isin(VARIANTS)]
-    return mine.sort_values("variant", key=lambda names: names.map(VARIANTS.index), kind="stable")
+def _headline(rows: pd.DataFrame, variants: Sequence[str] = VARIANTS) -> pd.DataFrame:
+    mine = rows[rows["protocol"].eq("boxes") & rows["variant"].isin(variants)]
+    return mine.sort_values("variant", key=lambda names: names.map(variants.index), kind="stable")
 
 
 def one_to_one(mapping: Mapping[str, str]) -> dict[str, str]:
@@ -216,14 +230,25 @@ def caption(number: int, table: pd.DataFrame, setting: Setting) -> str:
         else f"models trained on {setting.models_from} and carried over, never trained on this world"
     )
     whole = table[table["finding"] == WEIGHTED]
-    seeds = int(whole["seeds"].max())
+    seeds = whole.loc[whole["variant"] != FOUNDATION, "seeds"]
+    fewest, most = int(seeds.min()), int(seeds.max())
+    number_of_seeds = str(most) if fewest == most else f"{fewest} to {most}"
     return (
         f"Table {number} of seed 000 (Dombrowski et al., AAAI 2024) at scale **{setting.scale}** on world "
         f"**{setting.world}**; {trained}. {int(whole['n'].max())} phrases of {int(whole['patients'].max())} patients; "
-        f"{seeds} training seed{'s' * (seeds > 1)} of each fine-tuned model, one foundation. "
+        f"{number_of_seeds} training seed{'s' * (most > 1)} of each fine-tuned model, one foundation. "
         "Ours: mean over seeds ± standard deviation over seeds [95 % interval, patients resampled]. Published: MS-CXR, "
         "Stable Diffusion v2 at 512 px, ± standard deviation over three trainings where printed: other images, another "
         "model, not to be compared in size."
+    )
+
+
+def caption_11(table: pd.DataFrame, setting: Setting) -> str:
+    """The caption of Table 11: that of ``caption``, and what the ablations are."""
+    return (
+        f"{caption(11, table, setting)} LnU, FnU: Finetune_L and Finetune_F without unconditional training; L then F: "
+        "Finetune_L trained on with a frozen text encoder for a sixth of its steps; PA: Finetune_F on "
+        "posterior-anterior films alone. CNR by finding stands in the CSV file."
     )
 
 
@@ -235,11 +260,21 @@ def to_markdown(table: pd.DataFrame, heading: str, beyond: pd.DataFrame | None =
     parts = [heading]
     for metric in dict.fromkeys(table["metric"]):
         parts += [f"### {HEADINGS[metric]}", _pipes(_block(table[table["metric"] == metric]))]
-    if notes := [note for note in dict.fromkeys(table.get("note", pd.Series(dtype=str)).dropna()) if note]:
+    if notes := _notes(table):
         parts += [f"† {'; '.join(notes)}."]
     if beyond is not None and len(beyond):
         parts += ["### Beyond the paper (sample-weighted averages)", _pipes(_beyond_block(beyond))]
     return "\n\n".join(parts) + "\n"
+
+
+def _notes(table: pd.DataFrame) -> list[str]:
+    """Each note once; that of a single cell names the cell."""
+    found = []
+    for note, cells in table[table["note"].fillna("") != ""].groupby("note", sort=False) if "note" in table else ():
+        cell = cells.iloc[0]
+        where = f"{PUBLISHED_NAMES[cell['variant']]}, {cell['finding']}, {HEADINGS[cell['metric']]}: "
+        found.append(note if len(cells) > 1 else where + note)
+    return found
 
 
 def _pipes(block: pd.DataFrame) -> str:

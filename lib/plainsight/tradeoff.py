@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 
 from plainsight.claims import Claim, judge, ledger
-from plainsight.config import Variant
 from plainsight.published import AVERAGE
 from plainsight.seeding import numpy_generator
 from plainsight.statistics import Average, Effect, bootstrap_mean, compare
 from plainsight.tables import NAMES, VARIANTS, overestimated
+from plainsight.workspace import FOUNDATION
 
 PAPER = "tradeoff"
 NOTEBOOK = "notebooks/tradeoff/2_localization.py"
@@ -195,13 +195,6 @@ def judge_all(
     return ledger([judge(one.claim, effect, scale, world, notebook) for one, effect in effects])
 
 
-def by_text(rows: pd.DataFrame, recipes: Mapping[str, Variant]) -> pd.DataFrame:
-    """Score rows of several recipes with a column ``text`` (a key of ``texts``), and ``variant`` reduced to F or L."""
-    names = {name: "finetune_l" if recipe.train_text_encoder else "finetune_f" for name, recipe in recipes.items()}
-    texts = {name: recipe.text for name, recipe in recipes.items()}
-    return rows.assign(text=rows["variant"].map(texts), variant=rows["variant"].map(names))
-
-
 def choose_examples(rows: pd.DataFrame, findings: Sequence[str], several: Collection[str]) -> list[str]:
     """The examples of Figure 2 by a rule fixed beforehand: the median, never the best.
 
@@ -218,12 +211,19 @@ def choose_examples(rows: pd.DataFrame, findings: Sequence[str], several: Collec
 def _rows(
     one: Comparison, rows: pd.DataFrame, several: Collection[str]
 ) -> tuple[list[pd.DataFrame], list[pd.DataFrame]]:
-    """The score rows of either side, one frame a training seed."""
+    """The score rows of either side, one frame a training seed.
+
+    Where two fine-tuned variants have not the same seeds, only those that both have: a training is compared with the
+    other of its seed. The foundation, trained once, is compared with every seed.
+    """
     mine = rows[rows["finding"] == one.finding] if one.finding else rows
     if one.several:
         mine = mine[mine["example_id"].isin(several)]
     asked = ((one.a, one.protocol), (one.b, one.protocol_b or one.protocol))
-    sides = (mine[(mine["variant"] == variant) & (mine["protocol"] == protocol)] for variant, protocol in asked)
+    sides = [mine[(mine["variant"] == variant) & (mine["protocol"] == protocol)] for variant, protocol in asked]
+    if one.b is not None and FOUNDATION not in (one.a, one.b):
+        shared = set(sides[0]["seed"]) & set(sides[1]["seed"])
+        sides = [side[side["seed"].isin(shared)] for side in sides]
     a, b = ([frame for _, frame in side.groupby("seed")] for side in sides)
     return a, b
 

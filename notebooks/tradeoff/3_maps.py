@@ -10,9 +10,10 @@
 # # A look at the maps
 #
 # *Trade-offs in Fine-tuned Diffusion Models Between Accuracy and Interpretability* (Dombrowski et al., AAAI 2024),
-# **Figure 2**: what the numbers of Table 1 look like.
+# **Figure 1**: how a diffusion model is asked where its words are; **Figure 2**: what the numbers of Table 1 look like.
 #
 # What you will learn here:
+# - how a heat map comes about, from the tokens of a phrase to the map of its keyword;
 # - where foundation, Finetune_L and Finetune_F look when they read a finding's words, on the same images;
 # - how coarse these maps are, and what a median score looks like.
 #
@@ -27,7 +28,19 @@ import numpy as np
 import torch
 from IPython.display import Image
 
-from plainsight import figures, grounding, latents, models, results, schema, tables, tradeoff, worlds
+from plainsight import (
+    figure_method,
+    figures,
+    grounding,
+    latents,
+    models,
+    results,
+    schema,
+    tables,
+    token_maps,
+    tradeoff,
+    worlds,
+)
 from plainsight.tokens import token_weights
 from plainsight.workspace import open_workspace
 from plainsight.worlds import radiographs
@@ -53,6 +66,48 @@ moments = latents.read(folder / "latents.safetensors")
 side = space.scale.resolution
 root = worlds.image_root(folder)
 
+# %% [markdown]
+# ## Figure 1: the method, from real maps
+#
+# The image of the first example, and a phrase of our own about it, so that no report's words are printed. Noise is put
+# on the image's latent, afresh for each timestep, and the U-Net is asked to remove it while it reads the phrase. In
+# each of its layers every place of the image divides its attention among the tokens. The tokens of a keyword
+# ("cardiomegaly" has four) share one heat map, their mean. In Finetune_F only the U-Net has learned, in Finetune_L the
+# text encoder, too.
+
+# %%
+row = shown.iloc[0]
+phrase, words = f"There is {row['finding'].lower()}", worlds.KEYWORDS[row["finding"]]
+latent = grounding.sample_latents(moments, [row["image_id"]], 0)
+asked_alike = (row["example_id"], space.scale.grounding, 0)
+how = radiographs.fit(row["width"], row["height"], side)
+seen, heat = {}, {}
+for variant in figure_method.ROWS:
+    model = models.load(space.model(world, variant, 0))
+    seen[variant] = token_maps.token_maps(model, latent, phrase, words, *asked_alike, (side, side))
+    heat[variant] = grounding.in_source_pixels(seen[variant].heatmap, how)
+
+# %%
+noised = token_maps.noised(model, latent, *asked_alike)
+method = figure_method.Method(schema.load_image(root, row), row["boxes"], noised, phrase, seen, heat)
+figures.save(figure_method.figure_01(method), folder / "tradeoff" / "figure_01")
+Image(folder / "tradeoff" / "figure_01.png")
+
+# %%
+context = model.tokenizer.model_max_length
+for variant, one in seen.items():
+    keyword = one.weights > 0
+    share, even = one.maps[keyword].mean(axis=(1, 2)).sum(), keyword.sum() / context
+    print(f"{tables.NAMES[variant]}: the keyword's {keyword.sum()} tokens get {share:.1%} of the attention", end=" ")
+    print(f"(divided evenly among the {context} tokens, padding included: {even:.1%}).")
+
+
+# %% [markdown]
+# ## Figure 2
+#
+# Phrases are not printed; the finding is. Boxes are white, bright is high attention, and each map has a scale of its
+# own: what can be compared is where they are bright, not how bright.
+
 
 # %%
 @torch.inference_mode()
@@ -73,12 +128,6 @@ def picture(place, row):
     seen = {tables.NAMES[v]: grounding.in_source_pixels(maps[v][place], how) for v in tables.VARIANTS}
     return figures.Grounded(row["finding"] + count, schema.load_image(root, row), row["boxes"], seen)
 
-
-# %% [markdown]
-# ## Figure 2
-#
-# Phrases are not printed; the finding is. Boxes are white, bright is high attention, and each map has a scale of its
-# own: what can be compared is where they are bright, not how bright.
 
 # %%
 maps = {variant: heat_maps(variant) for variant in tables.VARIANTS}

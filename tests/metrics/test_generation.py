@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
@@ -271,38 +270,50 @@ def test_the_order_of_the_images_changes_nothing(seed):
         assert shuffled == pytest.approx(measure(a, b), rel=1e-9, abs=1e-9)
 
 
-def test_scores_hold_all_metrics_and_say_nothing_about_infinity_where_they_cannot():
-    enough = generation.scores(features(40, 5, 0), features(30, 5, 1), np.random.default_rng(0))
-    assert tuple(enough) == generation.METRICS and np.isfinite(list(enough.values())).all()
-    few = generation.scores(features(40, 30, 0), features(32, 30, 1), np.random.default_rng(0))
-    assert [name for name, value in few.items() if np.isnan(value)] == ["fid_infinity"]
+def test_scores_hold_all_metrics_and_say_nothing_where_they_cannot():
+    def missing(n_real: int, n_generated: int, columns: int) -> list[str]:
+        sets = features(n_real, columns, 0), features(n_generated, columns, 1)
+        found = generation.scores(*sets, np.random.default_rng(0))
+        assert tuple(found) == generation.METRICS
+        return [name for name, value in found.items() if np.isnan(value)]
+
+    assert missing(40, 30, 5) == []
+    assert missing(40, 32, 30) == ["fid_infinity"]
+    assert missing(5, 32, 2) == ["precision", "recall", "density", "coverage"]
+    assert missing(40, 1, 2) == list(generation.METRICS)
 
 
-def test_the_summary_holds_every_metric_with_its_interval():
+def test_scores_that_are_not_asked_for_are_left_out():
+    sets = features(40, 5, 0), features(30, 5, 1)
+    rng = np.random.default_rng(0)
+    everything = generation.scores(*sets, np.random.default_rng(0))
+    assert generation.scores(*sets, rng, ("recall", "fid")) == {name: everything[name] for name in ("fid", "recall")}
+
+
+def test_scores_by_half_are_those_of_the_halves():
     real, generated = features(60, 4, 0), features(80, 4, 1, shift=0.5)
     patients = [np.repeat(np.arange(n // 2), 2) for n in (60, 80)]
-    found = generation.summarise(real, generated, *patients, resamples=20, seed=3)
-    assert tuple(found["metric"]) == generation.METRICS
-    plain = generation.scores(real, generated, numpy_generator(3, "fid_infinity"))
-    assert found["value"].tolist() == list(plain.values())
-    assert (found["low"] < found["value"]).all() and (found["value"] < found["high"]).all()
-    assert found[["n_real", "n_generated", "features"]].drop_duplicates().to_numpy().tolist() == [[60, 80, 4]]
-    assert set(found["note"]) == {""}
-    pd.testing.assert_frame_equal(found, generation.summarise(real, generated, *patients, resamples=20, seed=3))
+    found = generation.by_half(real, generated, *patients, resamples=6, seed=3)
+    assert list(found.columns) == ["half", "metric", "value"]
+    assert found.groupby("half")["metric"].agg(tuple).to_dict() == dict.fromkeys(range(-1, 6), generation.METRICS)
+    parts = [[np.ones(60, bool), np.ones(80, bool)]]
+    parts += statistics.halves(patients, 6, numpy_generator(3, generation.HALVES))
+    for half, (mine, theirs) in enumerate(parts, start=-1):
+        expected = generation.scores(real[mine], generated[theirs], numpy_generator(3, "fid_infinity"))
+        assert found.loc[found["half"] == half, "value"].tolist() == list(expected.values())
+    assert found["value"].nunique() > 30
 
 
-def test_the_summary_says_where_images_are_fewer_than_features():
-    real, generated = features(60, 30, 0), features(24, 30, 1)
-    rows = generation.summarise(real, generated, np.arange(60), np.arange(24), resamples=10, seed=0).set_index("metric")
-    assert set(rows.index[rows["note"] == generation.TOO_FEW]) == {"fid", "fid_infinity"}
-    assert np.isnan(rows.loc["fid_infinity", "value"]) and np.isfinite(rows.loc["fid", ["value", "low", "high"]]).all()
-    assert rows.loc[list(generation.SHARES), ["low", "high"]].stack().between(0, 1).all()
-
-
-def test_halves_too_few_for_infinity_leave_its_interval_open():
-    real, generated = features(60, 20, 0), features(40, 20, 1)
-    rows = generation.summarise(real, generated, np.arange(60), np.arange(40), resamples=10, seed=0).set_index("metric")
-    assert np.isfinite(rows.loc["fid_infinity", "value"]) and rows.loc["fid_infinity", ["low", "high"]].isna().all()
+def test_halves_do_not_depend_on_the_images():
+    real, generated = features(20, 2, 0), features(20, 2, 1)
+    changed = generated.copy()
+    changed[0] += 100  # one image of patient 0
+    patients = np.repeat(np.arange(10), 2)
+    a, b = (
+        generation.by_half(real, made, patients, patients, 20, seed=0, metrics=("fid",))["value"]
+        for made in (generated, changed)
+    )
+    assert 0 < (a != b).sum() < 21
 
 
 @pytest.mark.parametrize("measure", MEASURES)

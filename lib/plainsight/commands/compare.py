@@ -26,7 +26,7 @@ def run(options: argparse.Namespace) -> int:
     from plainsight.workspace import open_workspace
 
     space = open_workspace(options.scale)
-    committed = sorted(path.parent for path in (space.tables / options.scale).glob("*/*/claims.csv"))
+    committed = sorted({path.parent for path in (space.tables / options.scale).glob("*/*/claims*.csv")})
     pairs = [(path, space.runs / path.parent.name / path.name) for path in committed]
     made = [(path, fresh) for path, fresh in pairs if fresh.is_dir()]
     if not made:

@@ -7,6 +7,7 @@ many images there are: compare only values from equally many images.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,12 +18,12 @@ from scipy.spatial.distance import cdist
 
 from plainsight.errors import InputError
 from plainsight.seeding import numpy_generator
-from plainsight.statistics import subsample
+from plainsight.statistics import halves
 
 METRICS = ("fid", "fid_infinity", "kid", "precision", "recall", "density", "coverage")
-SHARES = ("precision", "recall", "coverage")
-"""Those that cannot leave [0, 1]."""
-TOO_FEW = "no more images than features: the covariance is singular"
+HALVES = "generation_metrics"
+"""What random halves are drawn for; whoever draws halves of the same patients for it gets the same ones."""
+NEIGHBOURHOOD = {"precision", "recall", "density", "coverage"}
 INFINITY_POINTS = 15
 NEIGHBOURS_PRECISION = 3
 NEIGHBOURS_DENSITY = 5
@@ -50,7 +51,7 @@ def frechet_distance(real: Any, generated: Any) -> float:
     With S = R^T R for each covariance, the trace of sqrt(S1 S2) is the sum of the singular values of R1 R2^T: no matrix
     square root, no complex numbers, and no trouble with singular covariances. With fewer images than features
     (N <= D) the covariance has rank N - 1 and the distance is still defined, but largely measures the missing
-    directions; `summarise` says so.
+    directions.
 
     Args:
         real: N x D array or tensor of finite numbers.
@@ -155,62 +156,63 @@ def neighbourhood_scores(real: Any, generated: Any) -> dict[str, float]:
     }
 
 
-def scores(real: Any, generated: Any, rng: np.random.Generator) -> dict[str, float]:
-    """All of `METRICS`; ``fid_infinity`` is NaN where there are too few generated images for it.
+def scores(real: Any, generated: Any, rng: np.random.Generator, metrics: Collection[str] = METRICS) -> dict[str, float]:
+    """The named `METRICS`, NaN where there are too few images for one: ``fid_infinity`` wants some more generated ones
+    than features, neighbourhood scores 6 in either set, the others 2.
 
-    Raises as `neighbourhood_scores` does.
+    Raises InputError as `frechet_distance`, but for the number of rows.
     """
+    found = dict.fromkeys(METRICS, float("nan"))
     rows, columns = np.shape(generated)
-    infinity = fid_infinity(real, generated, rng) if rows > columns + 2 else float("nan")
-    return {
-        "fid": frechet_distance(real, generated),
-        "fid_infinity": infinity,
-        "kid": kid(real, generated),
-        **neighbourhood_scores(real, generated),
-    }
+    fewest = min(len(real), rows)
+    if fewest > 1 and "fid" in metrics:
+        found["fid"] = frechet_distance(real, generated)
+    if fewest > 1 and rows > columns + 2 and "fid_infinity" in metrics:
+        found["fid_infinity"] = fid_infinity(real, generated, rng)
+    if fewest > 1 and "kid" in metrics:
+        found["kid"] = kid(real, generated)
+    if fewest > NEIGHBOURS_DENSITY and not NEIGHBOURHOOD.isdisjoint(metrics):
+        found |= neighbourhood_scores(real, generated)
+    return {name: found[name] for name in METRICS if name in metrics}
 
 
-def summarise(
-    real: Any, generated: Any, real_groups: np.ndarray, generated_groups: np.ndarray, resamples: int, seed: int
+def by_half(
+    real: np.ndarray,
+    generated: np.ndarray,
+    real_groups: np.ndarray,
+    generated_groups: np.ndarray,
+    resamples: int,
+    seed: int,
+    metrics: Collection[str] = METRICS,
 ) -> pd.DataFrame:
-    """All of `METRICS` with 95 % intervals from random halves of the patients (`plainsight.statistics.subsample`).
+    """`scores` of all images and of random halves of the patients, from which intervals follow.
+
+    The halves are drawn from ``seed`` and the groups alone (`plainsight.statistics.halves`): models whose images were
+    made of the same texts can be compared half by half.
 
     Args:
-        real: N x D array or tensor of finite numbers.
+        real: N x D array of finite numbers.
         generated: M x D likewise.
         real_groups: the patient of each real image.
         generated_groups: the patient whose text each generated image was made of.
         resamples: number of halves.
         seed: seed of the halves, and of the subsets of ``fid_infinity``.
+        metrics: those to keep.
 
     Returns:
-        A row a metric: metric, value, low, high (missing where halves are too few for it), n_real, n_generated,
-        features (D), and note, which says of a Frechet distance that there are too few images for it.
+        A row a half and metric: ``half`` (-1 for all images, then 0 to ``resamples`` - 1), ``metric``, ``value``.
 
     Raises:
-        InputError: as `neighbourhood_scores`, already where half of a set is too small, and as `subsample`.
+        InputError: as `scores`, and as `plainsight.statistics.halves`.
     """
     real, generated = _as_features(real), _as_features(generated)
-    found = subsample(
-        lambda a, b: scores(a, b, numpy_generator(seed, "fid_infinity")),
-        [real, generated],
-        [real_groups, generated_groups],
-        resamples=resamples,
-        rng=numpy_generator(seed, "generation_metrics"),
-    )
-    rows = pd.DataFrame(
-        [(name, found[name].estimate, found[name].low, found[name].high) for name in METRICS],
-        columns=["metric", "value", "low", "high"],
-    )
-    share = rows["metric"].isin(SHARES)
-    rows.loc[share, ["low", "high"]] = rows.loc[share, ["low", "high"]].clip(0, 1)
-    few = min(len(real), len(generated)) <= real.shape[1]
-    return rows.assign(
-        n_real=len(real),
-        n_generated=len(generated),
-        features=real.shape[1],
-        note=[TOO_FEW if few and name.startswith("fid") else "" for name in rows["metric"]],
-    )
+    drawn = halves([real_groups, generated_groups], resamples, numpy_generator(seed, HALVES))
+    everything = [np.ones(len(rows), dtype=bool) for rows in (real, generated)]
+    rows = []
+    for half, (mine, theirs) in enumerate([everything, *drawn], start=-1):
+        found = scores(real[mine], generated[theirs], numpy_generator(seed, "fid_infinity"), metrics)
+        rows += [(half, name, value) for name, value in found.items()]
+    return pd.DataFrame(rows, columns=["half", "metric", "value"])
 
 
 def _as_features(values: Any) -> np.ndarray:
