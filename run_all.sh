@@ -11,8 +11,8 @@ usage: ./run_all.sh [OPTIONS]           regenerate tables, figures and claims
   --scale smoke|toy|bench|paper
                                how much of everything (toy, the default: two CPU cores; bench: one GPU; paper: the papers'
                                own sizes, for credentialed data and 16 GPUs; smoke: for tests)
-  --world WORLD                only this world: phantom, scenes or nih, at paper scale ms_cxr or coco (default: the scale's
-                               own; nih too where --data is given)
+  --world WORLD                only this world: phantom, scenes, nih or ms_cxr, at paper scale ms_cxr or coco (default: the
+                               scale's own and the foundation's; nih too where --data is given)
   --data DIR                   the folder with real images (see data_manifests/) and, if you like, published weights
   --from scores                tables, figures and claims from the committed score rows, in minutes: nothing is trained
   --only TARGET                a paper (tradeoff), a notebook (2_localization), a table or figure (table_01)

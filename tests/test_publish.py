@@ -108,11 +108,11 @@ def test_pictures_with_pixels_stay_within_the_open_worlds(tmp_path, name):
     (fresh / "figure_curves.svg").write_bytes(b"numbers")
     assert "figure_curves.svg" in publish.publish(fresh, tmp_path / "mimic", "mimic")
     (fresh / name).write_bytes(b"pixels")
-    with pytest.raises(InputError, match=f"{name}: may hold pixels .* 'vindr' is not open"):
-        publish.publish(fresh, tmp_path / "vindr", "vindr")
-    assert not (tmp_path / "vindr").exists()
-    for world in worlds.FINDINGS:  # every world there is today is open
-        assert name in publish.publish(fresh, tmp_path / world, world)
+    assert set(worlds.FINDINGS) - publish.OPEN_WORLDS == {"ms_cxr"}
+    for world in worlds.FINDINGS:
+        assert (name in publish.publish(fresh, tmp_path / world, world)) == (world in publish.OPEN_WORLDS)
+        assert (tmp_path / world / name).exists() == (world in publish.OPEN_WORLDS)
+        assert (tmp_path / world / "figure_curves.svg").exists()
 
 
 def test_the_command_publishes_into_the_checkout_and_never_smoke(tmp_path, monkeypatch, capsys):
