@@ -136,12 +136,19 @@ def launch(**job: str | int) -> Path:
 
 def command(path: Path, processes: int) -> list[str]:
     """How the job in the file ``path`` is started: by itself, or in several processes by ``accelerate launch``."""
-    job = ["-m", "plainsight.training", str(path)]
     if processes == 1:
-        return [sys.executable, *job]
+        return [sys.executable, "-m", "plainsight.warm", "plainsight.training", str(path)]
     options = f"--multi_gpu --num_processes {processes} --num_machines 1 --main_process_port 0"
     options += " --mixed_precision no --dynamo_backend no"  # the job sets its own
-    return [sys.executable, "-m", "accelerate.commands.launch", *options.split(), *job]
+    return [
+        sys.executable,
+        "-m",
+        "accelerate.commands.launch",
+        *options.split(),
+        "-m",
+        "plainsight.training",
+        str(path),
+    ]
 
 
 def _devices() -> int:
