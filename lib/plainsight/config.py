@@ -115,6 +115,8 @@ class DenoisingConfig:
     """Fine-tuning steps of a frozen-encoder run; a variant's own length is a multiple of it."""
     milestones: tuple[float, ...]
     """Fractions of ``steps`` at which weights are kept for the curves over training."""
+    schedule: typing.Literal["constant", "cosine"] = "constant"
+    """Of the learning rate, after the warm-up: as it is, or down to 0 at the last step along half a cosine."""
     device_batch: int | None = None
     """Most samples that a process takes at once; more are taken in parts whose gradients add up. None: all at once."""
     mixed_precision: typing.Literal["no", "bf16"] = "no"

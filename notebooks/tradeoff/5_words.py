@@ -50,7 +50,7 @@ space = open_workspace(scale)
 folder = space.world(world)
 out = folder / "tradeoff"
 resamples = space.scale.bootstrap_resamples
-findings = [name for name in worlds.findings(world) if name != "No Finding"]
+findings = worlds.sought(world)
 names = tables.one_to_one(worlds.NIH_TO_MSCXR) if world == "nih" else tables.same_names(findings)
 home = space.size(world).models_from or world
 setting = tables.Setting(scale, world, home)

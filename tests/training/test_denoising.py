@@ -76,7 +76,7 @@ def test_milestone_steps_scale_with_the_length_of_the_run():
 
 
 def test_dropped_rows_are_trained_with_the_empty_prompt(model, data, tmp_path):
-    training = denoising.Denoising(model, data, CONFIG, False, 0)
+    training = denoising.Denoising(model, data, CONFIG, False, 0, 4)
     asked = []
     prompts = training.prompts
     training.prompts = lambda phrases: asked.extend(phrases) or prompts(phrases)
@@ -90,7 +90,7 @@ def test_the_first_loss_is_that_of_the_closed_form(model, data):
     """The untrained loss of a U-Net whose last layer is zero is the mean square of the noise: close to 1."""
     torch.nn.init.zeros_(model.unet.conv_out.weight)
     torch.nn.init.zeros_(model.unet.conv_out.bias)
-    assert denoising.Denoising(model, data, CONFIG, False, 0).step(0) == pytest.approx(1.0, abs=0.1)
+    assert denoising.Denoising(model, data, CONFIG, False, 0, 4).step(0) == pytest.approx(1.0, abs=0.1)
 
 
 def test_cached_prompts_equal_encoding_afresh(model):
@@ -110,14 +110,14 @@ def gradients(training, step):
 @pytest.mark.parametrize("device_batch", [1, 3])
 def test_parts_of_a_batch_add_up_to_its_gradients(data, device_batch):
     config = dataclasses.replace(CONFIG, device_batch=device_batch)
-    whole = gradients(denoising.Denoising(small_training.model(), data, CONFIG, True, 0), 0)
-    parts = gradients(denoising.Denoising(small_training.model(), data, config, True, 0), 0)
+    whole = gradients(denoising.Denoising(small_training.model(), data, CONFIG, True, 0, 4), 0)
+    parts = gradients(denoising.Denoising(small_training.model(), data, config, True, 0, 4), 0)
     assert torch.allclose(parts, whole, rtol=1e-3, atol=1e-6) and whole.abs().max() > 1e-3
 
 
 @pytest.mark.parametrize("processes", [2, 4])
 def test_shares_of_a_batch_are_cut_from_the_same_draws(model, data, processes):
-    training = denoising.Denoising(model, data, CONFIG, False, 0)
+    training = denoising.Denoising(model, data, CONFIG, False, 0, 4)
     whole, size = training.draw(5, slice(0, 4)), 4 // processes
     shares = [training.draw(5, slice(start, start + size)) for start in range(0, 4, size)]
     for name in ("noisy", "noise", "timesteps"):
@@ -130,7 +130,7 @@ def test_a_batch_that_cannot_be_shared_evenly_is_refused(model, data, monkeypatc
     monkeypatch.setattr(type(everyone), "num_processes", 3, raising=False)
     monkeypatch.delitem(everyone.__dict__, "num_processes")
     with pytest.raises(InputError, match="a batch of 4 cannot be shared evenly by 3 processes"):
-        denoising.Denoising(model, data, CONFIG, False, 0)
+        denoising.Denoising(model, data, CONFIG, False, 0, 4)
 
 
 def test_activations_computed_again_change_nothing(tmp_path):
@@ -147,6 +147,17 @@ def test_mixed_precision_learns_the_same_with_weights_in_full_precision(model, t
     mixed = small_training.train(model, tmp_path / "mixed", True, mixed_precision="bf16")
     assert mixed == pytest.approx(exact, rel=0.02) and mixed != exact
     assert {p.dtype for part in (model.unet, model.text_encoder) for p in part.parameters()} == {torch.float32}
+
+
+def rates(model, data, **settings):
+    """The learning rate of each of four steps."""
+    training = denoising.Denoising(model, data, dataclasses.replace(CONFIG, **settings), False, 0, 4)
+    return [(training.schedule.get_last_lr()[0], training.step(step))[0] for step in range(4)]
+
+
+def test_the_learning_rate_rises_over_the_warm_up_and_stays_or_falls_to_nothing(model, data):
+    assert rates(model, data) == [0.0, 0.5e-3, 1e-3, 1e-3]
+    assert rates(model, data, schedule="cosine") == pytest.approx([0.0, 0.5e-3, 1e-3, 0.5e-3])
 
 
 def test_prompts_too_many_to_be_kept_are_encoded_each_time(model, data, tmp_path, monkeypatch):

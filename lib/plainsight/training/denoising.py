@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 from accelerate import Accelerator
-from diffusers.optimization import get_constant_schedule_with_warmup
+from diffusers.optimization import get_constant_schedule_with_warmup, get_cosine_schedule_with_warmup
 from diffusers.training_utils import EMAModel
 
 from plainsight.config import DenoisingConfig
@@ -82,7 +82,13 @@ class Denoising:
     """
 
     def __init__(
-        self, model: Model, data: TrainingSet, config: DenoisingConfig, train_text_encoder: bool, seed: int
+        self,
+        model: Model,
+        data: TrainingSet,
+        config: DenoisingConfig,
+        train_text_encoder: bool,
+        seed: int,
+        steps: int,
     ) -> None:
         self.data, self.config, self.seed = data, config, seed
         self.scheduler = model.scheduler
@@ -105,11 +111,16 @@ class Denoising:
             if train_text_encoder:
                 model.text_encoder.activation_checkpointing_enable()
         optimizer = torch.optim.AdamW(parameters, lr=config.learning_rate, fused=True)
-        schedule = get_constant_schedule_with_warmup(optimizer, config.warmup_steps)
+        # Not prepared by accelerate, which would move it on by a step for each process.
+        self.schedule = (
+            get_cosine_schedule_with_warmup(optimizer, config.warmup_steps, steps)
+            if config.schedule == "cosine"
+            else get_constant_schedule_with_warmup(optimizer, config.warmup_steps)
+        )
         self.text_inputs = model.text_inputs
         self.raw = {"unet": model.unet} | ({"text_encoder": model.text_encoder} if train_text_encoder else {})
         self.parts = {name: self.accelerator.prepare(part) for name, part in self.raw.items()}
-        self.optimizer, self.schedule = self.accelerator.prepare(optimizer, schedule)
+        self.optimizer = self.accelerator.prepare(optimizer)
         self.ema = {
             name: EMAModel(part.parameters(), decay=config.ema_decay, foreach=True) for name, part in self.raw.items()
         }
@@ -219,7 +230,7 @@ def train(
     in ``kept/ema``. A run that was killed continues from ``checkpoint`` and ends with the same weights. Several
     processes share each batch and end with the same weights, each of them.
     """
-    training = Denoising(model, data, config, train_text_encoder, seed)
+    training = Denoising(model, data, config, train_text_encoder, seed, steps)
 
     def keep(done: int) -> None:
         if done in milestones:

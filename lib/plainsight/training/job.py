@@ -72,8 +72,11 @@ class Job:
     def read_scale(self) -> config.Scale:
         return config.read_yaml(Path(self.scale), config.Scale)
 
+    def read_experiments(self) -> config.Experiments:
+        return config.read_yaml(Path(self.experiments), config.Experiments)
+
     def read_variant(self) -> config.Variant:
-        experiments = config.read_yaml(Path(self.experiments), config.Experiments)
+        experiments = self.read_experiments()
         if self.variant not in experiments.variants:
             raise InputError(
                 f"{self.experiments}: no variant {self.variant!r}; known: {', '.join(experiments.variants)}"
@@ -140,15 +143,8 @@ def command(path: Path, processes: int) -> list[str]:
         return [sys.executable, "-m", "plainsight.warm", "plainsight.training", str(path)]
     options = f"--multi_gpu --num_processes {processes} --num_machines 1 --main_process_port 0"
     options += " --mixed_precision no --dynamo_backend no"  # the job sets its own
-    return [
-        sys.executable,
-        "-m",
-        "accelerate.commands.launch",
-        *options.split(),
-        "-m",
-        "plainsight.training",
-        str(path),
-    ]
+    launcher = [sys.executable, "-m", "accelerate.commands.launch", *options.split()]
+    return [*launcher, "-m", "plainsight.training", str(path)]
 
 
 def _devices() -> int:
