@@ -71,11 +71,6 @@ else
         *" $world "*) ;;
         *) [ -z "$world" ] || fail "unknown world '$world' at scale $scale; known: $worlds" ;;
     esac
-    used=${world:-$(sed -n 's/^world: //p' "$settings")}
-    case $used in
-        phantom | scenes) ;;
-        *) [ -n "$data$from" ] || fail "world '$used' needs real images: give --data DIR (see data_manifests/)" ;;
-    esac
     if [ -n "$data" ]; then
         [ ! -f "$data" ] || fail "--data '$data': is a file; give the folder with the images (see data_manifests/)"
         [ -d "$data" ] || fail "--data '$data': no such folder (see data_manifests/)"
@@ -125,9 +120,7 @@ export PYTHONPATH="$PWD/lib${PYTHONPATH:+:$PYTHONPATH}"
 
 if [ $command = test ]; then exec python -m pytest -q "$@"; fi
 
-if [ -n "$data" ]; then
-    case "$world $worlds" in ' '*'nih '* | 'nih '*) python -m plainsight.worlds nih "$data" || exit 2 ;; esac
-fi
+[ -n "$from" ] || python -m plainsight.needs "$scale" "$data" "$world" || exit 2
 
 # ---- from scores: a folder of its own, so that neither kind of run takes the other's files for its own ----
 

@@ -18,7 +18,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from own_data import ROWS, write_images, write_table
-from plainsight import cli, files, latents, models, notebooks, schema, worlds
+from plainsight import cli, files, latents, models, needs, notebooks, schema, worlds
 from plainsight.config import Experiments, Scale, from_dict, read_yaml
 from plainsight.errors import InputError
 from plainsight.files import atomic
@@ -27,7 +27,6 @@ from plainsight.tokens import token_weights
 from plainsight.training import stages
 from plainsight.training.job import Job
 from plainsight.workspace import open_workspace
-from plainsight.worlds.__main__ import main as check_world
 
 ROOT = Path(__file__).parents[1]
 SECRET = "Mrs Example has a mass"
@@ -94,7 +93,7 @@ def test_a_bad_setting_is_one_line_and_not_where_snakemake_met_it(checkout, kind
 
 
 def test_images_are_looked_for_before_anything_starts(checkout):
-    result = start(checkout, "--data", str(checkout), fails="plainsight.worlds nih", says="plainsight: no image\\n")
+    result = start(checkout, "--data", str(checkout), fails="plainsight.needs toy", says="plainsight: no image\\n")
     assert result.returncode == 2 and result.stderr == "plainsight: no image\n"
     assert not (checkout / "runs").exists()
 
@@ -181,19 +180,21 @@ def test_notebook_parameters_that_cannot_be_read(tmp_path, capsys, cell):
         ("00000001_000.png", "none of its 1 NIH images has an official box"),
     ],
 )
-def test_folders_without_usable_radiographs_are_refused_beforehand(tmp_path, capsys, name, message):
+def test_folders_without_usable_radiographs_are_refused_beforehand(tmp_path, capsys, monkeypatch, name, message):
+    monkeypatch.chdir(ROOT)
     if name:
         Image.new("L", (8, 8)).save(tmp_path / name)
-    assert check_world(["nih", str(tmp_path)]) == 2
+    assert needs.main(["toy", str(tmp_path), "nih"]) == 2
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1
 
 
-def test_a_usable_folder_passes_and_drawn_worlds_need_none(tmp_path, capsys):
+def test_a_usable_folder_passes_and_drawn_worlds_need_none(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(ROOT)
     (tmp_path / "00013118_008.png").write_bytes(b"its content is looked at later")
-    assert check_world(["nih", str(tmp_path)]) == 0
-    assert check_world(["phantom", "nowhere"]) == 0
-    assert check_world(["nih", str(tmp_path / "nowhere")]) == 2
+    assert needs.main(["toy", str(tmp_path), "nih"]) == needs.main(["toy", str(tmp_path)]) == 0
+    assert needs.main(["toy", "nowhere", "phantom"]) == needs.main(["toy", ""]) == 0
+    assert needs.main(["toy", str(tmp_path / "nowhere"), "nih"]) == 2
     assert "no such folder" in capsys.readouterr().err
 
 

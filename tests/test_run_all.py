@@ -57,8 +57,6 @@ def calls(checkout):
         (["--scale"], "option --scale needs a value"),
         (["--scale", "huge"], "unknown scale 'huge'; known: "),
         (["--world", "mars"], "unknown world 'mars' at scale toy; known: phantom scenes nih"),
-        (["--world", "nih"], "world 'nih' needs real images: give --data DIR"),
-        (["--scale", "paper"], "world 'ms_cxr' needs real images: give --data DIR"),
         (["--scale", "paper", "--world", "phantom"], "unknown world 'phantom' at scale paper; known: ms_cxr coco"),
         (["--data", "/no/such/folder"], "--data '/no/such/folder': no such folder"),
         (["--from", "ashes"], "unknown --from 'ashes'; known: scores"),
@@ -116,13 +114,20 @@ def test_the_environment_is_made_once_and_again_when_the_lock_changes(checkout):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "checked"),
-    [([], True), (["--world", "nih"], True), (["--world", "phantom"], False), (["--scale", "paper"], False)],
+    ("arguments", "asked"),
+    [
+        ([], "toy  "),
+        (["--scale", "paper"], "paper  "),
+        (["--world", "nih", "--data", "."], "toy {checkout} nih"),
+    ],
 )
-def test_radiographs_of_nih_are_looked_for_where_they_are_used(checkout, arguments, checked):
-    (checkout / "data").mkdir()
-    run(checkout, "--data", "data", "--dry-run", *arguments)
-    assert any("plainsight.worlds nih" in line for line in calls(checkout)) is checked
+def test_what_cannot_be_made_here_is_looked_for_before_anything_starts(checkout, arguments, asked):
+    (checkout.parent / "bin" / "python3.11").write_text(
+        PYTHON.replace("esac", '    *"plainsight.needs"*) exit 2 ;;\nesac')
+    )
+    result = run(checkout, *arguments)
+    assert result.returncode == 2 and not (checkout / "runs").exists()
+    assert calls(checkout)[-1].endswith("-m plainsight.needs " + asked.format(checkout=checkout))
 
 
 def test_an_interrupted_installation_is_not_taken_for_a_finished_one(checkout):

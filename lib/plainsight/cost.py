@@ -59,7 +59,9 @@ TABLES: Mapping[str, Table] = MappingProxyType(
         "1, 3, 6, 8, 9, 12; Figures 2, 3": Table((FOUNDATION, *_PAIR), grounded=PHRASES),
         "2 (MS-COCO)": Table((FOUNDATION, "in_domain_f", "in_domain_l"), COCO_IMAGES, COCO_IMAGES, "coco"),
         "4, 5": Table((FOUNDATION, *_PAIR), made=PROMPTS + SIMILAR),
-        "7": Table(("finetune_f_composed", "finetune_l_composed"), grounded=PHRASES),
+        "7": Table(
+            ("finetune_f_composed", "finetune_l_composed", "finetune_f_labels", "finetune_l_labels"), grounded=PHRASES
+        ),
         "10, 11": Table(
             ("finetune_f_nouncond", "finetune_l_nouncond", "finetune_l_then_f", "finetune_f_pa"), PHRASES, PROMPTS
         ),
@@ -70,7 +72,7 @@ TABLES: Mapping[str, Table] = MappingProxyType(
 @functools.cache
 def operations() -> dict[str, int]:
     """Floating-point operations, for one image or text, of the forward pass of each part of Stable Diffusion 2 base."""
-    unet, vae, text = architectures.unet("sd_2_base"), architectures.autoencoder(), architectures.text_encoder()
+    unet, vae, text = _parts().values()
     latents = torch.empty(1, 4, 64, 64, device="meta")
     ids = torch.zeros(1, TOKENS, dtype=torch.long, device="meta")
     embeds = torch.empty(1, TOKENS, unet.config.cross_attention_dim, device="meta")
@@ -84,9 +86,13 @@ def operations() -> dict[str, int]:
 
 def parameters() -> dict[str, int]:
     """Weights of each part of Stable Diffusion 2 base."""
+    return {name: sum(p.numel() for p in part.parameters()) for name, part in _parts().items()}
+
+
+@functools.cache
+def _parts() -> Mapping[str, torch.nn.Module]:
     parts = {"unet": architectures.unet("sd_2_base"), "vae": architectures.autoencoder()}
-    parts["text_encoder"] = architectures.text_encoder()
-    return {name: sum(p.numel() for p in part.parameters()) for name, part in parts.items()}
+    return MappingProxyType({**parts, "text_encoder": architectures.text_encoder()})
 
 
 def training(scale: Scale, experiments: Experiments, variant: str) -> int:

@@ -35,7 +35,7 @@ XRV_NAMES = {"Pleural Effusion": "Effusion"}
 INCEPTION_WEIGHTS = "inception-2015-12-05"
 PUBLISHED = {
     INCEPTION_WEIGHTS: File(
-        "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth",
+        "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth",
         "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
     ),
     XRV_WEIGHTS: File(
@@ -44,7 +44,7 @@ PUBLISHED = {
         "56524913dd16a906422e8d8b66a7a5c46be1d82eb7ac012d8103776f1aa68899",
     ),
 }
-"""The judges of seed 000. The second checksum was not published with its file; several public projects state it."""
+"""The judges of seed 000, with the checksums that data_manifests/weights states."""
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
 

@@ -34,7 +34,7 @@ def found(tmp_path_factory):
 
 def test_two_processes_end_with_the_same_weights(found):
     _, (first, second) = found
-    assert first["processes"] == 2 and first["device"] == "cpu"
+    assert first["processes"] == 2 and first["device"].startswith("cpu")
     assert first["whole"] == second["whole"]
 
 
