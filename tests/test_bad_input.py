@@ -43,7 +43,7 @@ def line(caught: pytest.ExceptionInfo) -> str:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--scale", "huge"], "unknown scale 'huge'; known: bench paper smoke toy"),
+        (["--scale", "huge"], "unknown scale 'huge'; known: bench paper paper_g2g smoke toy"),
         (["--scale", "../scales/toy"], "unknown scale '../scales/toy'"),
         (["--scale", ""], "option --scale needs a value"),
         (["--data", ""], "option --data needs a value"),

@@ -124,6 +124,27 @@ def test_paper_has_the_published_settings():
     assert len(scale.pretrained.revision) == 40
 
 
+def test_the_scale_of_generate_to_ground_has_its_published_settings():
+    """Seed 001, section 3.1, and the steps of its launch scripts."""
+    scale = read_yaml(WORKFLOW / "scales" / "paper_g2g.yaml", Scale)
+    training = scale.denoising
+    assert (training.learning_rate, training.warmup_steps, training.schedule, training.steps) == (
+        5e-5,
+        1000,
+        "cosine",
+        30_001,
+    )
+    assert training.batch_size == scale.processes * training.device_batch * 2 == 256
+    assert scale.seeds == (4200, 1759, 6357)
+
+
+@pytest.mark.parametrize("name", ["paper", "paper_g2g"])
+def test_the_foundation_is_the_one_whose_revision_the_manifests_state(name):
+    wanted = read_yaml(WORKFLOW / "scales" / f"{name}.yaml", Scale).pretrained
+    text = (WORKFLOW.parent / "data_manifests" / "weights" / "croissant.json").read_text()
+    assert f"https://huggingface.co/{wanted.repo}/tree/{wanted.revision}" in text
+
+
 @pytest.mark.parametrize(
     ("key", "expected"),
     [

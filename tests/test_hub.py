@@ -1,16 +1,19 @@
 """Published weights: a mirror, the hub's cache without a network, a pinned revision, checksums."""
 
 import hashlib
+import json
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
 from huggingface_hub import constants
 
-from plainsight import hub, models
+from plainsight import features, hub, models
 from plainsight.config import Pretrained
 from plainsight.errors import InputError
 
+ROOT = Path(__file__).parents[1]
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 WANTED = Pretrained("somebody/tiny-diffusion", COMMIT)
 
@@ -94,6 +97,12 @@ def test_a_file_that_is_nowhere_is_named_offline(file, offline, tmp_path):
         InputError, match=r"judge\.pth cannot be had \(HF_HUB_OFFLINE is set\); put the file into weights/"
     ):
         hub.fetch_file(file, tmp_path)
+
+
+@pytest.mark.parametrize("name", features.PUBLISHED)
+def test_judges_are_the_files_that_the_manifests_state(name):
+    items = json.loads((ROOT / "data_manifests" / "weights" / "croissant.json").read_text())["distribution"]
+    assert features.PUBLISHED[name] in [hub.File(item["contentUrl"], item.get("sha256", "")) for item in items]
 
 
 def test_a_file_is_downloaded_once_and_checked(file, tmp_path, monkeypatch):

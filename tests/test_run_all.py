@@ -122,9 +122,8 @@ def test_the_environment_is_made_once_and_again_when_the_lock_changes(checkout):
     ],
 )
 def test_what_cannot_be_made_here_is_looked_for_before_anything_starts(checkout, arguments, asked):
-    (checkout.parent / "bin" / "python3.11").write_text(
-        PYTHON.replace("esac", '    *"plainsight.needs"*) exit 2 ;;\nesac')
-    )
+    missing = PYTHON.replace("esac", '    *"plainsight.needs"*) exit 2 ;;\nesac')
+    (checkout.parent / "bin" / "python3.11").write_text(missing)
     result = run(checkout, *arguments)
     assert result.returncode == 2 and not (checkout / "runs").exists()
     assert calls(checkout)[-1].endswith("-m plainsight.needs " + asked.format(checkout=checkout))

@@ -25,7 +25,7 @@ def given_worlds(scale: Scale, world: str, data: str) -> list[str]:
 
 
 def listing(scale: Scale, names: list[str], manifests: Path) -> str:
-    """What to put where for the worlds ``names``, and how to get it, from the folder of manifests."""
+    """What to put where for the worlds ``names``, and how to get it, in lines; ``manifests``: folder of that name."""
     from plainsight.data.manifests import read
 
     lines = [
@@ -34,11 +34,8 @@ def listing(scale: Scale, names: list[str], manifests: Path) -> str:
     for name in (folder for world in names for folder in worlds.DATA_SETS[world]):
         manifest = read(name, manifests)
         lines += [f"  {name}/: {manifest.title}", f"    {manifest.access}"]
-        if manifest.access == "open":
-            lines.append(f"    `plainsight data fetch {name} --data DIR`, or by hand from {manifest.url}")
-        else:
-            lines.append(f"    {manifest.url}")
-        lines.append(f"    what to have: {manifests / name / 'README.md'}")
+        fetched = f"`plainsight data fetch {name} --data DIR`, or " * (manifest.access == "open")
+        lines += [f"    {fetched}{manifest.url}", f"    what to have: {manifests / name / 'README.md'}"]
     if scale.pretrained is not None:
         repo, revision = scale.pretrained.repo, scale.pretrained.revision
         lines += [
@@ -59,7 +56,8 @@ def main(arguments: list[str]) -> int:
         space = open_workspace(name)
         given = given_worlds(space.scale, world, data)
         if given and not data:
-            raise InputError(listing(space.scale, given, space.root / "data_manifests"))
+            print(listing(space.scale, given, space.root / "data_manifests"), file=sys.stderr)
+            return 2
         for each in given:
             worlds.check_data(each, Path(data))
     except InputError as error:
