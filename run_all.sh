@@ -8,9 +8,10 @@ usage() {
 usage: ./run_all.sh [OPTIONS]           regenerate tables, figures and claims
        ./run_all.sh test [PYTEST ARGS]  run the tests
 
-  --scale smoke|toy|bench|paper
+  --scale smoke|toy|bench|paper|paper_g2g
                                how much of everything (toy, the default: two CPU cores; bench: one GPU; paper: the papers'
-                               own sizes, for credentialed data and 16 GPUs; smoke: for tests)
+                               own sizes, for credentialed data and 16 GPUs; paper_g2g: those of
+                               Generate to Ground, 8 GPUs; smoke: for tests)
   --world WORLD                only this world: phantom, scenes, nih or ms_cxr, at paper scale ms_cxr or coco (default: the
                                scale's own and the foundation's; nih too where --data is given)
   --data DIR                   the folder with real images (see data_manifests/) and, if you like, published weights

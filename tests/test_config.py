@@ -128,12 +128,8 @@ def test_the_scale_of_generate_to_ground_has_its_published_settings():
     """Seed 001, section 3.1, and the steps of its launch scripts."""
     scale = read_yaml(WORKFLOW / "scales" / "paper_g2g.yaml", Scale)
     training = scale.denoising
-    assert (training.learning_rate, training.warmup_steps, training.schedule, training.steps) == (
-        5e-5,
-        1000,
-        "cosine",
-        30_001,
-    )
+    assert (training.learning_rate, training.warmup_steps, training.schedule) == (5e-5, 1000, "cosine")
+    assert training.steps == 30_001
     assert training.batch_size == scale.processes * training.device_batch * 2 == 256
     assert scale.seeds == (4200, 1759, 6357)
 

@@ -68,7 +68,7 @@ def test_what_is_there_passes_and_what_is_missing_is_one_line(tmp_path, capsys):
     data = write_tree(tmp_path / "data")
     assert needs.main(["paper", str(data)]) == 2
     error = capsys.readouterr().err
-    assert "coco" in error and error.count("\n") == 1
+    assert "holds no folder coco_2017; see data_manifests/coco_2017/README.md" in error and error.count("\n") == 1
     write_coco(data / "coco_2017")
     assert needs.main(["paper", str(data)]) == 0
     (data / "coco_2017" / "val2017" / "000000000001.jpg").unlink()

@@ -55,6 +55,8 @@ def check(data: Path) -> None:
 
 def _captions(data: Path, part: Literal["val", "train"]) -> pd.DataFrame:
     """A row of the schema for each caption, still without a split."""
+    if not (data / "annotations").is_dir():
+        raise InputError(f"--data {data}: holds no folder coco_2017; see data_manifests/coco_2017/README.md")
     captions = coco.read_captions(data, part)
     present = {f"{part}2017/{path.name}" for path in (data / f"{part}2017").glob("*.jpg")}
     files = captions["file"].drop_duplicates()
