@@ -1,7 +1,8 @@
 """The cache of latents: what the autoencoder says about each image, kept in shards so that it is asked only once.
 
 A cache is a folder: files of up to `SHARD` images each, and an index, written last. A shard carries a key, a digest of
-all that decides what is in it, and is made again where that has changed; nothing else is.
+all that decides what is in it, and is made again where that has changed; nothing else is. Texts decide nothing here;
+embeddings of texts are kept in memory alone (``plainsight.training.denoising``), so that they cannot be stale either.
 """
 
 from __future__ import annotations

@@ -210,7 +210,7 @@ def load(folder: Path, weights: str = "raw", device: str | torch.device = "cpu")
         tokenizer=tokenizer,
         scheduler=load_part(DDIMScheduler, folder / "scheduler"),
     )
-    _refuse_misfits(model, folder)
+    refuse_misfits(model, folder)
     for part in (model.vae, model.unet, model.text_encoder):
         part.requires_grad_(False).eval().to(device)
     return model
@@ -234,7 +234,7 @@ def with_text_encoder(model: Model, folder: Path) -> Model:
     text_encoder, tokenizer = _load_text_encoder(folder, folder)
     tokenizer.model_max_length = CONTEXT_LENGTH
     changed = dataclasses.replace(model, text_encoder=text_encoder, tokenizer=tokenizer)
-    _refuse_misfits(changed, folder)
+    refuse_misfits(changed, folder)
     text_encoder.requires_grad_(False).eval().to(model.device)
     return changed
 
@@ -274,7 +274,7 @@ def _add_settings(digest: hashlib._Hash, part: ConfigMixin) -> None:
     digest.update(json.dumps(settings, sort_keys=True, default=str).encode())
 
 
-def _refuse_misfits(model: Model, folder: Path) -> None:
+def refuse_misfits(model: Model, folder: Path) -> None:
     """InputError where the parts do not fit each other, or the U-Net wants more than latents, a time and a text."""
     unet, text_encoder, given = model.unet.config, model.text_encoder.config, model.vae.config.latent_channels
     cross = [m for m in model.unet.modules() if isinstance(m, Attention) and m.is_cross_attention]
