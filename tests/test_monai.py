@@ -4,7 +4,6 @@ import re
 
 import pytest
 import torch
-
 from diffusers.models.attention_processor import Attention
 from safetensors.torch import save_file
 
