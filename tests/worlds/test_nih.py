@@ -175,11 +175,11 @@ def test_same_arguments_same_bytes(tmp_path, boxes):
     assert (tmp_path / "a" / "examples.parquet").read_bytes() == (tmp_path / "b" / "examples.parquet").read_bytes()
 
 
-def test_strange_images_are_counted_and_named_in_one_warning(tmp_path):
+def test_strange_images_are_counted_in_one_warning_and_not_named(tmp_path):
     put(tmp_path / "data", "00013118_008.png")
     for name in ("cat.png", "99999999_000.png", "d/e.jpg", "f.jpeg"):
         put(tmp_path / "data", name, (8, 8))
-    with pytest.warns(UserWarning, match=r"4 images are not in NIH's list and are left out: .*, \.\.\.") as caught:
+    with pytest.warns(UserWarning, match=r"4 images are not in NIH's list and are left out$") as caught:
         frame = made(tmp_path, tmp_path / "data")
     assert len(caught) == 1 and len(frame) == 1
 
