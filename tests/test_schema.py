@@ -273,3 +273,17 @@ def test_a_photograph_that_viewers_turn_is_refused(tmp_path, orientation):
         return
     with pytest.raises(InputError, match=r"a\.jpg: is stored turned \(EXIF orientation 6\); save it upright"):
         schema.image_size(tmp_path / "a.jpg")
+
+
+@pytest.mark.parametrize(
+    ("phrase", "finding", "named"),
+    [
+        ("Bilateral pleural effusions, right larger than left", "Pleural Effusion", True),
+        ("PNEUMOTHORAX", "Pneumothorax", True),
+        ("Left base effusion", "Pleural Effusion", False),
+        ("Enlarged heart", "Cardiomegaly", False),
+        ("Left lung base opacity", "Lung Opacity", False),
+    ],
+)
+def test_a_phrase_names_its_finding_when_it_holds_the_whole_name(phrase, finding, named):
+    assert schema.names_finding(phrase, finding) is named

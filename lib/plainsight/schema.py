@@ -120,6 +120,15 @@ def validate_texts(frame: pd.DataFrame, where: str) -> None:
     _raise_at(frame.duplicated(["image_id", "text"]), frame, "image_id", where, "occurs twice with the same text level")
 
 
+def names_finding(phrase: str, finding: str) -> bool:
+    """Whether a phrase holds the name of its finding as it stands, whatever the case: seed 000, Table 7.
+
+    The paper keeps the phrases with "the label of the image" in them. Forms of the name that do not contain it, such as
+    "atelectatic" or "enlarged heart", do not count. Seed 004 keeps the rows whose prompt holds "the pathology name".
+    """
+    return finding.lower() in phrase.lower()
+
+
 def load_image(root: Path | str, row: pd.Series) -> np.ndarray:
     """The image of an example as float32 in [0, 1]: (H, W) if grey, else (H, W, 3).
 

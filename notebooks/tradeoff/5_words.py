@@ -50,7 +50,7 @@ space = open_workspace(scale)
 folder = space.world(world)
 out = folder / "tradeoff"
 resamples = space.scale.bootstrap_resamples
-findings = [name for name in worlds.findings(world) if name != "No Finding"]
+findings = worlds.placed(world)
 names = tables.one_to_one(worlds.NIH_TO_MSCXR) if world == "nih" else tables.same_names(findings)
 home = space.size(world).models_from or world
 setting = tables.Setting(scale, world, home)
@@ -64,8 +64,8 @@ setting = tables.Setting(scale, world, home)
 # %%
 paper_09 = published.read(space.tables, "tradeoff", 9)
 splits = pd.read_parquet(folder / words.SPLITS)
-same = {**names, "No Finding": "No Finding"}
-table_09 = tables_words.table_09(splits, worlds.findings(world), worlds.KEYWORDS, paper_09, same)
+same = {**names, worlds.NO_FINDING: worlds.NO_FINDING}
+table_09 = tables_words.table_09(splits, [*findings, worlds.NO_FINDING], worlds.KEYWORDS, paper_09, same)
 text_09 = tables_words.table_09_markdown(table_09, tables_words.caption_09(setting), paper_09, same)
 tables.write_table(table_09, out / "table_09.csv")
 tables.write_table(table_09, out / "table_09.md", text_09)

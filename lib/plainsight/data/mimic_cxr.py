@@ -20,8 +20,15 @@ METADATA = ("mimic-cxr-2.0.0-metadata.csv.gz", "mimic-cxr-2.0.0-metadata.csv")
 SPLIT = ("mimic-cxr-2.0.0-split.csv.gz", "mimic-cxr-2.0.0-split.csv")
 CHEXPERT = ("mimic-cxr-2.0.0-chexpert.csv.gz", "mimic-cxr-2.0.0-chexpert.csv")
 
-RELEASE = {"images": 377_110, "studies": 227_835, "patients": 65_379, "labelled studies": 227_827}
-"""What the publisher counts: Johnson et al. 2019, and the rows of its files."""
+RELEASE = {
+    "images": 377_110,
+    "studies": 227_835,
+    "patients": 65_379,
+    "labelled studies": 227_827,
+    "training images": 162_651,
+}
+"""What the publisher counts (Johnson et al. 2019, and the rows of its files), and the training set of seeds 000 and 001
+(``plainsight.worlds.ms_cxr``)."""
 
 SPLITS = ("train", "validate", "test")
 FRONTAL = ("PA", "AP")
@@ -85,7 +92,7 @@ def read_images(folder: Path) -> pd.DataFrame:
 
 
 def image_file(patient: pd.Series, study: pd.Series, dicom: pd.Series) -> pd.Series:
-    """The paths of images below the data set's folder: ``files/p10/p10000032/s50414267/<dicom>.jpg``."""
+    """The paths of images below the data set's folder: ``files/p1?/p1???????/s5???????/<dicom>.jpg``."""
     return "files/p" + patient.str[:2] + "/p" + patient + "/s" + study + "/" + dicom + ".jpg"
 
 

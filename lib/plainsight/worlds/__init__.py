@@ -17,7 +17,9 @@ from plainsight.files import atomic
 
 NO_FINDING = "No Finding"
 OTHER = "Other"
-"""What an image shows whose labels are all foreign to its world, or that has none."""
+"""What an image shows whose labels are all foreign to its world, or that has none: in training sets alone."""
+OPEN = frozenset({"phantom", "scenes", "nih"})
+"""Worlds whose images and score rows anybody may pass on; of every other one nothing but aggregates may travel."""
 
 FINDINGS: dict[str, tuple[str, ...]] = {
     "phantom": (
@@ -88,8 +90,8 @@ KEYWORDS: dict[str, tuple[str, ...]] = {
     "Pleural Effusion": ("pleural", "effusion", "effusions"),
     "Pneumonia": ("pneumonia",),
     "Pneumothorax": ("pneumothorax", "pneumothoraces"),
-    "No Finding": (),
-    "Other": (),
+    NO_FINDING: (),
+    OTHER: (),
     # NIH's own: Table 9 where the finding is the same under another name, else the class name and its forms.
     "Effusion": ("pleural", "effusion", "effusions"),
     "Infiltrate": ("infiltrate", "infiltrates", "infiltration"),
@@ -109,6 +111,11 @@ def findings(world: str) -> tuple[str, ...]:
     if world not in FINDINGS:
         raise InputError(f"unknown world {world!r}; known: {', '.join(FINDINGS)}")
     return FINDINGS[world]
+
+
+def placed(world: str) -> list[str]:
+    """The findings of ``world`` that lie somewhere on an image: all but No Finding and Other."""
+    return [name for name in findings(world) if name not in (NO_FINDING, OTHER)]
 
 
 def build(world: str, size: WorldSize, scale: Scale, experiments: Experiments, out: Path, data: Path | None) -> None:
