@@ -206,13 +206,14 @@ for variant in tables.VARIANTS if len(raw) else ():
 # with its 95 % interval, words resampled.
 
 # %%
-found = None
-if home == world:
-    found = tables_words.points(curated, table_06, worlds.KEYWORDS)
+found = tables_words.points(curated, table_06, worlds.KEYWORDS) if home == world else None
+if found is not None and found.empty:
+    found = None
+if found is not None:
     figure_03 = tables_words.correlations(found, resamples)
     tables.write_table(figure_03, out / "figure_03.csv")
     figures.save(figures.figure_03(found, figure_03), out / "figure_03")
-Image(out / "figure_03.png") if home == world else None
+Image(out / "figure_03.png") if found is not None else None
 
 
 # %%
@@ -224,17 +225,19 @@ def read_aloud(correlations):
         )
 
 
-if found is not None and len(found):
+if found is not None:
     read_aloud(figure_03)
+elif home == world:
+    print(f"No word is held by the phrases of {words.MIN_PATIENTS} patients about a finding: nothing to correlate.")
 else:
-    print("Here no word is seen often enough, or the models have read another world's texts.")
+    print("The models have read another world's texts: nothing to correlate.")
 
 # %% [markdown]
 # A finding's own name is common in texts about it, and it is also what the model is to learn: a correlation can come
 # from the names alone. Without the keywords:
 
 # %%
-if found is not None and len(found):
+if found is not None:
     read_aloud(tables_words.correlations(found[~found["keyword"]], resamples))
 
 # %% [markdown]
