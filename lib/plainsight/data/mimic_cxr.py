@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from plainsight.data.counts import require
+from plainsight.data.identifiers import MIMIC_IMAGE, MIMIC_PATIENT, MIMIC_STUDY
 from plainsight.data.tables import numbers, one_of, read_csv, refuse
 from plainsight.errors import InputError
 from plainsight.seeding import numpy_generator
@@ -50,10 +51,7 @@ LABELS = (
 )
 """The columns of CheXpert's labels: 1 present, 0 absent, -1 uncertain, empty not mentioned."""
 
-DICOM = r"[0-9a-f]{8}(?:-[0-9a-f]{8}){4}"
-"""The identifier of an image."""
-
-_PATTERNS = {"dicom_id": DICOM, "subject_id": r"1\d{7}", "study_id": r"5\d{7}"}
+_PATTERNS = {"dicom_id": MIMIC_IMAGE, "subject_id": MIMIC_PATIENT, "study_id": MIMIC_STUDY}
 
 
 def read_images(folder: Path) -> pd.DataFrame:

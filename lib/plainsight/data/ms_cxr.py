@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from plainsight.data.counts import require
+from plainsight.data.identifiers import MIMIC_IMAGE, MIMIC_PATIENT, MIMIC_STUDY
 from plainsight.data.tables import Missing, fault, numbers, read_csv, read_json, refuse
 from plainsight.errors import InputError
 from plainsight.schema import BOX_TOLERANCE, names_finding
@@ -43,7 +44,7 @@ public inventory of that file; nobody published how many rows of it are left whe
 
 _COLUMNS = ("category_name", "label_text", "path", "dicom_id", "x", "y", "w", "h", "image_width", "image_height")
 _NUMBERS = _COLUMNS[4:]
-_PATH = re.compile(r"files/p1\d/p(?P<patient>1\d{7})/s(?P<study>5\d{7})/(?P<dicom>[0-9a-f-]{44})\.jpg")
+_PATH = re.compile(rf"files/p1\d/p(?P<patient>{MIMIC_PATIENT})/s(?P<study>{MIMIC_STUDY})/(?P<dicom>{MIMIC_IMAGE})\.jpg")
 
 
 def read_boxes(folder: Path) -> pd.DataFrame:

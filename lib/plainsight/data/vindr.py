@@ -11,6 +11,7 @@ from tqdm import tqdm
 from plainsight import schema
 from plainsight.data.counts import require
 from plainsight.data.dicom import read_grey
+from plainsight.data.identifiers import VINDR_IMAGE
 from plainsight.data.tables import numbers, read_csv, refuse
 
 RELEASE = {"test rows": 4748, "test images": 3000, "train rows": 69_052, "pairs": 443}
@@ -50,7 +51,7 @@ def read_boxes(folder: Path, part: Literal["test", "train"] = "test") -> pd.Data
     path = folder / "annotations" / f"annotations_{part}.csv"
     readers = ("rad_id",) if part == "train" else ()
     table = read_csv(path, ("image_id", "class_name", *_CORNERS, *readers))
-    refuse(~table["image_id"].str.fullmatch(r"[0-9a-f]{32}"), path, "image_id", "is not an identifier of VinDr-CXR")
+    refuse(~table["image_id"].str.fullmatch(VINDR_IMAGE), path, "image_id", "is not an identifier of VinDr-CXR")
     require({f"{part} rows": len(table)}, RELEASE, folder)
     boxed = table[table["class_name"] != NOTHING]
     corners = numbers(boxed, _CORNERS, path)
