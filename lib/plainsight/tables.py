@@ -359,14 +359,14 @@ def refuse_private(table: pd.DataFrame, where: str) -> None:
 
 
 def few(table: pd.DataFrame) -> pd.Series:
-    """Which rows of a tidy frame are about fewer than ``MIN_PATIENTS`` patients, or count fewer than that.
+    """Which rows of a tidy frame are about fewer than ``MIN_PATIENTS`` patients, but some, or count so few.
 
     A row without ``patients`` is judged by its ``value`` where that is a count: metrics ``n_...``, as in Table 9.
     """
     if "patients" in table:
-        return table["patients"] < MIN_PATIENTS
+        return table["patients"].between(1, MIN_PATIENTS - 1)
     if {"metric", "value"} <= set(table):
-        return table["metric"].str.startswith("n_") & (table["value"] < MIN_PATIENTS)
+        return table["metric"].str.startswith("n_") & table["value"].between(1, MIN_PATIENTS - 1)
     return pd.Series(False, index=table.index)
 
 
