@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import warnings
 from pathlib import Path
 
@@ -212,11 +213,30 @@ def test_a_truncated_image_is_named(tmp_path):
         made(tmp_path, tmp_path / "data")
 
 
-def test_a_foreign_list_is_named(tmp_path):
-    (tmp_path / "lists").mkdir()
-    pd.DataFrame({"a": [1]}).to_csv(tmp_path / "lists" / "Data_Entry_2017_v2020.csv.gz")
-    with pytest.raises(InputError, match="not the list that NIH published"):
-        nih.read_entries(tmp_path / "lists")
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda path: path.unlink(), "no such list"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-12]), "not the list that NIH published"),
+        (lambda path: path.write_text("Image Index"), "not the list that NIH published"),
+        (lambda path: path.write_bytes(gzip.compress(b"")), "not the list that NIH published"),
+        (lambda path: path.write_bytes(gzip.compress(b"a,b\n1,2\n")), "not the list that NIH published"),
+        (lambda path: path.write_bytes(gzip.compress("Image Index".encode("utf-16"))), "not the list that NIH"),
+        (
+            lambda path: path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()).replace(b"_001", b"_000"))),
+            "row 2: an image twice",
+        ),
+    ],
+)
+def test_a_damaged_list_is_named(tmp_path, damage, message):
+    path = tmp_path / "Data_Entry_2017_v2020.csv.gz"
+    names = ["00000001_000.png", "00000001_001.png"]
+    pd.DataFrame({"Image Index": names, "Finding Labels": "Mass", "View Position": "PA"}).to_csv(path, index=False)
+    assert nih.read_entries(tmp_path).index.tolist() == names
+    damage(path)
+    with pytest.raises(InputError) as caught:
+        nih.read_entries(tmp_path)
+    assert message in str(caught.value) and str(path) in str(caught.value) and "\n" not in str(caught.value)
 
 
 # --- the dispatch of worlds -----------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ class names in short templates.
 from __future__ import annotations
 
 import warnings
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -70,6 +71,11 @@ def read_entries(lists: Path) -> pd.DataFrame:
     table = _read_csv(lists / "Data_Entry_2017_v2020.csv.gz", ("Image Index", "Finding Labels", "View Position"))
     labels = [tuple(_LABELS.get(label, label) for label in text.split("|")) for text in table["Finding Labels"]]
     names = table["Image Index"]
+    if names.duplicated().any():
+        row = int(names.duplicated().to_numpy().argmax()) + 1
+        raise InputError(
+            f"{lists}/Data_Entry_2017_v2020.csv.gz: row {row}: an image twice; install torchxrayvision again"
+        )
     return pd.DataFrame(
         {"labels": labels, "patient": names.str.slice(0, 8).to_list(), "view": table["View Position"].to_list()},
         index=pd.Index(names, name="file"),
@@ -186,6 +192,6 @@ def _read_csv(path: Path, columns: Sequence[str]) -> pd.DataFrame:
         return pd.read_csv(path, usecols=list(columns))[list(columns)]
     except FileNotFoundError:
         raise InputError(f"{path}: no such list; install torchxrayvision again") from None
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, EOFError, zlib.error) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{path}: not the list that NIH published ({reason}); install torchxrayvision again") from None
