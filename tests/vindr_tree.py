@@ -40,5 +40,5 @@ def write_vindr(folder, rows=ROWS, newline="\n"):
     for number, image in enumerate(IDS):
         kind = ("MONOCHROME1", "MONOCHROME2")[number % 2]
         write_dicom(folder / "test" / f"{image}.dicom", rng.integers(0, 4096, (70, 60)), kind, bits=12)
-    write_counts(folder, {"test rows": len(rows), "test images": len(LABELS)})
+    write_counts(folder, {"test rows": len(rows), "test images": len(LABELS), "pairs": 3})
     return folder

@@ -27,8 +27,7 @@ SAMPLE = 500
 """How many images, or reports, are looked at where not everything is."""
 SUMS = "SHA256SUMS.txt"
 SMALL = 100_000_000
-"""Bytes up to which a file of tables is compared with its checksum every time."""
-_PICTURES = (".jpg", ".jpeg", ".png", ".dcm", ".dicom")
+"""Bytes up to which a file of the manifest is compared with its checksum every time."""
 
 T = TypeVar("T")
 
@@ -122,8 +121,12 @@ def _ms_cxr(folder: Path, everything: bool) -> Iterator[Finding]:
     counted = {"boxes": len(boxes), "images": boxes["dicom"].nunique(), "patients": boxes["patient"].nunique()}
     counted |= {"phrases": len(ms_cxr.phrases(boxes)), "unions": len(ms_cxr.unions(boxes)), "merged": len(merged)}
     yield Finding("there", f"{path.name}: {', '.join(f'{count:,} {what}' for what, count in counted.items())}")
-    named = int(ms_cxr.names_its_finding(merged).sum())
-    yield Finding("note", f"{named:,} of the merged rows name their finding; seed 004 counts 694 of 1,158")
+    naming, theirs = int(ms_cxr.names_its_finding(merged).sum()), ms_cxr.PUBLISHED
+    yield Finding(
+        "note",
+        f"{naming:,} of {len(merged):,} merged rows name their finding; "
+        f"seed 004 counts {theirs['naming their finding']:,} of {theirs['merged']:,}",
+    )
 
 
 def _chest_imagenome(folder: Path, everything: bool) -> Iterator[Finding]:
@@ -135,15 +138,14 @@ def _chest_imagenome(folder: Path, everything: bool) -> Iterator[Finding]:
 
 
 def _vindr_cxr(folder: Path, everything: bool) -> Iterator[Finding]:
-    boxes, said = _part(lambda: vindr.read_boxes(folder))
+    pairs, said = _part(lambda: vindr.read_pairs(folder))
     yield from said
-    labels, said = _part(lambda: vindr.read_labels(folder))
-    yield from said
-    if boxes is None or labels is None:
+    if pairs is not None:
+        boxes = sum(map(len, pairs["boxes"]))
+        yield Finding("there", f"test set: {len(pairs):,} pairs of image and finding with {boxes:,} boxes")
+    labels, _ = _part(lambda: vindr.read_labels(folder))
+    if labels is None:
         return
-    pairs = vindr.pairs(boxes, labels)
-    yield Finding("there", f"test set: {len(boxes):,} boxes, {len(labels):,} labelled images")
-    yield Finding("note", f"{len(pairs):,} pairs of image and finding; seed 003 counts {vindr.PUBLISHED_PAIRS}")
     paths = [folder / "test" / f"{image}.dicom" for image in labels.index]
     yield from _images(paths, range(1, len(paths) + 1), everything)
 
@@ -247,19 +249,24 @@ def _size(path: Path) -> tuple[int, int] | None:
 
 
 def _checksums(folder: Path, manifest: manifests.Manifest, everything: bool) -> Iterator[Finding]:
-    """Whether files are what manifest and publisher state; pictures and large files only with ``everything``."""
+    """Whether files are what manifest and publisher state.
+
+    Without ``everything`` only those of the manifest that are not large: a release lists hundreds of thousands.
+    """
+    named = {file.name for file in manifest.files}
     stated = {file.name: file.sha256 for file in manifest.files if file.sha256}
     if (folder / SUMS).is_file():
         listed, said = _part(lambda: _read_sums(folder / SUMS))
         yield from said
         stated |= listed or {}
-    elif any(file.name == SUMS for file in manifest.files):
+    elif SUMS in named:
         yield Finding("note", f"no {SUMS}: nothing was compared with the publisher's checksums")
-    here = [name for name in stated if (folder / name).is_file() and (everything or _quick(folder / name))]
+    wanted = stated if everything else named & set(stated)
+    here = [name for name in sorted(wanted) if (folder / name).is_file() and (everything or _quick(folder / name))]
     wrong = [name for name in here if _sha256(folder / name) != stated[name].lower()]
     if wrong:
-        # The path of a picture may hold the number of a patient.
-        first = "a picture" if Path(wrong[0]).suffix.lower() in _PICTURES else wrong[0]
+        # The path of a picture or a report may hold the number of a patient.
+        first = wrong[0] if wrong[0] in named else "a picture or a report"
         yield Finding(
             "damaged", f"{len(wrong):,} of {len(here):,} files are not what their checksum says, first {first}"
         )
@@ -268,7 +275,7 @@ def _checksums(folder: Path, manifest: manifests.Manifest, everything: bool) -> 
 
 
 def _quick(path: Path) -> bool:
-    return path.suffix.lower() not in _PICTURES and path.stat().st_size <= SMALL
+    return path.stat().st_size <= SMALL
 
 
 def _read_sums(path: Path) -> dict[str, str]:

@@ -39,7 +39,7 @@ space = open_workspace(scale)
 folder = space.world(world)
 out = folder / "tradeoff"
 resamples = space.scale.bootstrap_resamples
-findings = worlds.sought(world)
+findings = worlds.placed(world)
 
 # %% [markdown]
 # ## The score rows

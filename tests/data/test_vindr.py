@@ -30,8 +30,7 @@ def test_boxes_of_readers_in_the_training_set(tmp_path):
 
 
 def test_pairs_are_findings_of_ms_cxr_and_ild_may_stand_for_pneumonia(tmp_path):
-    write_vindr(tmp_path)
-    found = vindr.pairs(vindr.read_boxes(tmp_path), vindr.read_labels(tmp_path))
+    found = vindr.read_pairs(write_vindr(tmp_path))
     # Not: the aorta; interstitial disease on an image without any label of the eight.
     assert found[["image", "finding"]].to_numpy().tolist() == [
         [IDS[0], "Pleural Effusion"],
@@ -39,6 +38,12 @@ def test_pairs_are_findings_of_ms_cxr_and_ild_may_stand_for_pneumonia(tmp_path):
         [IDS[2], "Pneumonia"],
     ]
     assert found["boxes"].map(len).tolist() == [2, 1, 2]
+
+
+def test_another_number_of_pairs_than_the_papers_stops_with_both(tmp_path):
+    write_counts(write_vindr(tmp_path), {"test rows": 8, "test images": 6})
+    with pytest.raises(InputError, match="pairs: expected 443, found 3; fetch it again, or state"):
+        vindr.read_pairs(tmp_path)
 
 
 def test_examples_are_rows_of_the_schema_with_images_that_can_be_read(tmp_path):

@@ -40,7 +40,7 @@ def made(data, settings, size=ALL, name="out"):
 
 
 def test_it_has_the_80_classes_and_words_for_each():
-    assert len(set(FINDINGS)) == 81 and FINDINGS[-1] == OTHER and len(worlds.sought("coco")) == 80
+    assert len(set(FINDINGS)) == 81 and FINDINGS[-1] == OTHER and len(worlds.placed("coco")) == 80
     assert worlds.KEYWORDS["traffic light"] == ("traffic", "light") and worlds.KEYWORDS["bird"] == ("bird",)
 
 

@@ -14,7 +14,7 @@ from plainsight.config import Experiments, Scale, WorldSize, read_yaml
 from plainsight.data import mimic_cxr
 from plainsight.data import ms_cxr as published
 from plainsight.errors import InputError
-from plainsight.worlds import ms_cxr, radiographs
+from plainsight.worlds import radiographs
 
 ROOT = Path(__file__).parents[2]
 FINDINGS = worlds.findings("ms_cxr")
@@ -209,7 +209,12 @@ def test_check_says_the_same_before_anything_starts(data):
         worlds.check_data("ms_cxr", None)
 
 
-def test_a_training_set_of_another_size_than_the_papers_is_said(monkeypatch, tmp_path):
-    monkeypatch.setattr(ms_cxr, "PUBLISHED_TRAIN", 5)
-    with pytest.warns(UserWarning, match="training images: 4 here, 5 in the papers"):
-        ms_cxr._compare_with_papers(4, 5, tmp_path)
+def test_a_training_set_of_another_size_than_the_papers_stops_with_both(data, settings, monkeypatch):
+    whole = replace(ALL, train=5)
+    monkeypatch.setitem(mimic_cxr.RELEASE, "training images", 5)
+    made(data, settings, whole)  # one of the five validates
+    monkeypatch.setitem(mimic_cxr.RELEASE, "training images", 4)
+    with pytest.raises(InputError, match="training images: expected 4, found 5; fetch it again, or state a part's own"):
+        made(data, settings, whole, "other")
+    assert not (data.parent / "other" / "examples.parquet").exists()
+    made(data, settings, replace(ALL, train=3), "less")  # a smaller set is one on purpose

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from plainsight.data.counts import require
-from plainsight.data.mimic_cxr import DICOM
+from plainsight.data.identifiers import MIMIC_IMAGE
 from plainsight.data.tables import numbers, read_csv, refuse
 
 GOLD = "gold_dataset/gold_bbox_coordinate_annotations_1000images.csv"
@@ -32,7 +32,7 @@ def read_gold(folder: Path) -> pd.DataFrame:
     path = folder / GOLD
     table = read_csv(path, ("image_id", "bbox_name", *_CORNERS))
     dicom = table["image_id"].str.removesuffix(".dcm")
-    refuse(~dicom.str.fullmatch(DICOM), path, "image_id", "is not an identifier of MIMIC-CXR")
+    refuse(~dicom.str.fullmatch(MIMIC_IMAGE), path, "image_id", "is not an identifier of MIMIC-CXR")
     refuse(table["bbox_name"].str.strip() == "", path, "bbox_name", "is empty")
     refuse(table.duplicated(["image_id", "bbox_name"]), path, "bbox_name", "occurs twice for the same image")
     x1, y1, x2, y2, width, height = numbers(table, _CORNERS, path).to_numpy().T

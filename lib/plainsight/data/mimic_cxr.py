@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from plainsight.data.counts import require
+from plainsight.data.identifiers import MIMIC_IMAGE, MIMIC_PATIENT, MIMIC_STUDY
 from plainsight.data.tables import numbers, one_of, read_csv, refuse
 from plainsight.errors import InputError
 from plainsight.seeding import numpy_generator
@@ -20,8 +21,15 @@ METADATA = ("mimic-cxr-2.0.0-metadata.csv.gz", "mimic-cxr-2.0.0-metadata.csv")
 SPLIT = ("mimic-cxr-2.0.0-split.csv.gz", "mimic-cxr-2.0.0-split.csv")
 CHEXPERT = ("mimic-cxr-2.0.0-chexpert.csv.gz", "mimic-cxr-2.0.0-chexpert.csv")
 
-RELEASE = {"images": 377_110, "studies": 227_835, "patients": 65_379, "labelled studies": 227_827}
-"""What the publisher counts: Johnson et al. 2019, and the rows of its files."""
+RELEASE = {
+    "images": 377_110,
+    "studies": 227_835,
+    "patients": 65_379,
+    "labelled studies": 227_827,
+    "training images": 162_651,
+}
+"""What the publisher counts (Johnson et al. 2019, and the rows of its files), and the training set of seeds 000 and 001
+(``plainsight.worlds.ms_cxr``)."""
 
 SPLITS = ("train", "validate", "test")
 FRONTAL = ("PA", "AP")
@@ -43,10 +51,7 @@ LABELS = (
 )
 """The columns of CheXpert's labels: 1 present, 0 absent, -1 uncertain, empty not mentioned."""
 
-DICOM = r"[0-9a-f]{8}(?:-[0-9a-f]{8}){4}"
-"""The identifier of an image."""
-
-_PATTERNS = {"dicom_id": DICOM, "subject_id": r"1\d{7}", "study_id": r"5\d{7}"}
+_PATTERNS = {"dicom_id": MIMIC_IMAGE, "subject_id": MIMIC_PATIENT, "study_id": MIMIC_STUDY}
 
 
 def read_images(folder: Path) -> pd.DataFrame:
@@ -85,7 +90,7 @@ def read_images(folder: Path) -> pd.DataFrame:
 
 
 def image_file(patient: pd.Series, study: pd.Series, dicom: pd.Series) -> pd.Series:
-    """The paths of images below the data set's folder: ``files/p10/p10000032/s50414267/<dicom>.jpg``."""
+    """The paths of images below the data set's folder: ``files/p1?/p1???????/s5???????/<dicom>.jpg``."""
     return "files/p" + patient.str[:2] + "/p" + patient + "/s" + study + "/" + dicom + ".jpg"
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import pandas as pd
 
 from plainsight.data.counts import require
+from plainsight.data.identifiers import MIMIC_PATIENT, MIMIC_STUDY
 from plainsight.data.tables import Missing
 from plainsight.errors import InputError
 
@@ -26,7 +27,7 @@ SHORTEST = 8
 """Characters: seeds 000 and 001 train on impressions "that have over 7 characters"."""
 
 _HEADING = re.compile(r" ([A-Z ()/,-]+):(\s|$)")
-_MEMBER = re.compile(r"(?:^|/)files/p1\d/p(1\d{7})/s(5\d{7})\.txt$")
+_MEMBER = re.compile(rf"(?:^|/)files/p1\d/p({MIMIC_PATIENT})/s({MIMIC_STUDY})\.txt$")
 _IMPRESSIONS = {
     "conclusion",
     "impresson",

@@ -13,9 +13,10 @@ from typing import Any
 import pandas as pd
 
 from plainsight.data.counts import require
+from plainsight.data.identifiers import MIMIC_IMAGE, MIMIC_PATIENT, MIMIC_STUDY
 from plainsight.data.tables import Missing, fault, numbers, read_csv, read_json, refuse
 from plainsight.errors import InputError
-from plainsight.schema import BOX_TOLERANCE
+from plainsight.schema import BOX_TOLERANCE, names_finding
 
 FINDINGS = (
     "Atelectasis",
@@ -29,17 +30,21 @@ FINDINGS = (
 )
 VERSIONS = ("1.1.0", "1.0.0")
 """Of the files; PhysioNet published 1.0.0 as its version 0.1."""
-RELEASES: dict[str, dict[str, int | tuple[int, ...]]] = {
-    "1.1.0": {"boxes": 1448, "images": 1047, "patients": 851, "phrases": 1162, "unions": 1133, "merged": (1158, 1160)},
-    "1.0.0": {"phrases": 1162, "unions": 1133, "merged": 1158},
-}
+PUBLISHED = {"phrases": 1162, "unions": 1133, "merged": 1158, "naming their finding": 694}
 """Phrases: the publisher, and Table 9 of seed 000, whose eight counts add up to it. Unions: seed 000's code. Merged:
-Table I of seed 004, from version 1.0.0; a public inventory of 1.1.0 found 1160. Boxes, images and patients of 1.1.0:
-the same inventory."""
+Table I of seed 004, whose code merges rows of the same image and sentence in files v1.0.0 (the text says: of the same
+patient). Naming their finding: Table III of seed 004."""
+_COUNTED = {name: PUBLISHED[name] for name in ("phrases", "unions", "merged")}
+RELEASES: dict[str, dict[str, int | tuple[int, ...]]] = {
+    "1.1.0": {**_COUNTED, "boxes": 1448, "images": 1047, "patients": 851, "merged": (_COUNTED["merged"], 1160)},
+    "1.0.0": _COUNTED,
+}
+"""What the files of each version must hold. Boxes, images, patients and the second number of merged rows of 1.1.0: a
+public inventory of that file; nobody published how many rows of it are left when merged."""
 
 _COLUMNS = ("category_name", "label_text", "path", "dicom_id", "x", "y", "w", "h", "image_width", "image_height")
 _NUMBERS = _COLUMNS[4:]
-_PATH = re.compile(r"files/p1\d/p(?P<patient>1\d{7})/s(?P<study>5\d{7})/(?P<dicom>[0-9a-f-]{44})\.jpg")
+_PATH = re.compile(rf"files/p1\d/p(?P<patient>{MIMIC_PATIENT})/s(?P<study>{MIMIC_STUDY})/(?P<dicom>{MIMIC_IMAGE})\.jpg")
 
 
 def read_boxes(folder: Path) -> pd.DataFrame:
@@ -95,17 +100,14 @@ def unions(boxes: pd.DataFrame) -> pd.DataFrame:
 
 
 def merged(boxes: pd.DataFrame) -> pd.DataFrame:
-    """One row an image and sentence, whatever the finding, which is that of the first box: what seed 004 asks about."""
+    """One row an image and sentence, as seed 004's code has it; the finding is that of the first box."""
     return _grouped(boxes, ["dicom", "phrase"])
 
 
 def names_its_finding(rows: pd.DataFrame) -> pd.Series:
-    """Whether the sentence of each row holds the name of its finding, in any case.
-
-    Seed 004 counts 694 of its 1158 rows (its Table III); seed 000's Table 7 takes the same condition.
-    """
-    pairs = zip(rows["finding"], rows["phrase"], strict=True)
-    return pd.Series([finding.lower() in phrase.lower() for finding, phrase in pairs], index=rows.index, dtype=bool)
+    """Whether the sentence of each row holds the name of its finding, in any case (``schema.names_finding``)."""
+    pairs = zip(rows["phrase"], rows["finding"], strict=True)
+    return pd.Series([names_finding(*pair) for pair in pairs], index=rows.index, dtype=bool)
 
 
 def _grouped(boxes: pd.DataFrame, keys: list[str]) -> pd.DataFrame:

@@ -11,10 +11,11 @@ from tqdm import tqdm
 from plainsight import schema
 from plainsight.data.counts import require
 from plainsight.data.dicom import read_grey
+from plainsight.data.identifiers import VINDR_IMAGE
 from plainsight.data.tables import numbers, read_csv, refuse
 
-RELEASE = {"test rows": 4748, "test images": 3000, "train rows": 69_052, "train images": 15_000}
-"""Images: the publisher; rows: those of its files of annotations."""
+RELEASE = {"test rows": 4748, "test images": 3000, "train rows": 69_052, "pairs": 443}
+"""Images: the publisher; rows: those of its files of annotations; pairs of image and finding: seed 003, Appendix C."""
 CONSENSUS = "consensus"
 NOTHING = "No finding"
 
@@ -32,8 +33,6 @@ FINDINGS = {
 AS_PNEUMONIA = ("ILD", "Infiltration")
 """Boxes that stand for pneumonia, a label without boxes, on images labelled with one of FINDINGS (code of seed 004's
 authors)."""
-PUBLISHED_PAIRS = 443
-"""Image and finding in seed 003, its Appendix C."""
 
 _CORNERS = ("x_min", "y_min", "x_max", "y_max")
 
@@ -52,7 +51,7 @@ def read_boxes(folder: Path, part: Literal["test", "train"] = "test") -> pd.Data
     path = folder / "annotations" / f"annotations_{part}.csv"
     readers = ("rad_id",) if part == "train" else ()
     table = read_csv(path, ("image_id", "class_name", *_CORNERS, *readers))
-    refuse(~table["image_id"].str.fullmatch(r"[0-9a-f]{32}"), path, "image_id", "is not an identifier of VinDr-CXR")
+    refuse(~table["image_id"].str.fullmatch(VINDR_IMAGE), path, "image_id", "is not an identifier of VinDr-CXR")
     require({f"{part} rows": len(table)}, RELEASE, folder)
     boxed = table[table["class_name"] != NOTHING]
     corners = numbers(boxed, _CORNERS, path)
@@ -82,22 +81,28 @@ def read_labels(folder: Path) -> pd.DataFrame:
     return (labels == 1).rename(columns=FINDINGS).set_axis(pd.Index(table["image_id"], name="image"))
 
 
-def pairs(boxes: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
-    """One row an image and finding of MS-CXR with all boxes of it: columns image, finding, boxes."""
+def read_pairs(folder: Path) -> pd.DataFrame:
+    """One row an image of the test set and finding of MS-CXR with all boxes of it: columns image, finding, boxes.
+
+    Raises InputError as ``read_boxes`` and ``read_labels`` do, and for another number of pairs than seed 003's.
+    """
+    boxes, labels = read_boxes(folder), read_labels(folder)
     named = boxes["finding"].map(FINDINGS)
     labelled = boxes["image"].isin(labels.index[labels.any(axis=1)])
     named = named.mask(boxes["finding"].isin(AS_PNEUMONIA) & labelled, "Pneumonia")
     kept = boxes.assign(finding=named)[named.notna()]
-    return kept.groupby(["image", "finding"], sort=False)["box"].agg(list).rename("boxes").reset_index()
+    pairs = kept.groupby(["image", "finding"], sort=False)["box"].agg(list).rename("boxes").reset_index()
+    require({"pairs": len(pairs)}, RELEASE, folder)
+    return pairs
 
 
 def examples(folder: Path, out: Path) -> pd.DataFrame:
     """The pairs as rows of ``plainsight.schema``, and their images as PNG files below ``out/images``.
 
     Phrases are the findings in lower case; seed 003 writes its own. An image counts as a patient of its own: there are
-    no numbers of patients. Raises InputError as ``read_boxes`` and ``dicom.read_grey`` do.
+    no numbers of patients. Raises InputError as ``read_pairs`` and ``dicom.read_grey`` do.
     """
-    found = pairs(read_boxes(folder), read_labels(folder))
+    found = read_pairs(folder)
     order = {image: number for number, image in enumerate(found["image"].unique(), start=1)}
     sizes = {}
     for image, number in tqdm(order.items(), desc="VinDr-CXR", unit="image"):

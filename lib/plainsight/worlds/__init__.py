@@ -17,7 +17,9 @@ from plainsight.files import atomic
 
 NO_FINDING = "No Finding"
 OTHER = "Other"
-"""What an image shows whose labels are all foreign to its world, or that has none."""
+"""What an image shows whose labels are all foreign to its world, or that has none: in training sets alone."""
+OPEN = frozenset({"phantom", "scenes", "nih"})
+"""Worlds whose images and score rows anybody may pass on; of every other one nothing but aggregates may travel."""
 
 FINDINGS: dict[str, tuple[str, ...]] = {
     "phantom": (
@@ -100,8 +102,8 @@ KEYWORDS: dict[str, tuple[str, ...]] = {
     "Pleural Effusion": ("pleural", "effusion", "effusions"),
     "Pneumonia": ("pneumonia",),
     "Pneumothorax": ("pneumothorax", "pneumothoraces"),
-    "No Finding": (),
-    "Other": (),
+    NO_FINDING: (),
+    OTHER: (),
     # NIH's own: Table 9 where the finding is the same under another name, else the class name and its forms.
     "Effusion": ("pleural", "effusion", "effusions"),
     "Infiltrate": ("infiltrate", "infiltrates", "infiltration"),
@@ -127,8 +129,8 @@ def findings(world: str) -> tuple[str, ...]:
     return FINDINGS[world]
 
 
-def sought(world: str) -> list[str]:
-    """The findings that ``world`` is asked for: those that can be pointed at, so neither No Finding nor Other."""
+def placed(world: str) -> list[str]:
+    """The findings of ``world`` that lie somewhere on an image: all but No Finding and Other."""
     return [name for name in findings(world) if name not in (NO_FINDING, OTHER)]
 
 

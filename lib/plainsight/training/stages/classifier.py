@@ -33,14 +33,14 @@ def load(job: Job, scale: Scale) -> None:
     with atomic(job.output) as folder:
         features.convert_published(name, folder, Path(job.weights) if job.weights else None)
         judge = features.load_classifier(folder, device())
-        names = [finding for finding in worlds.sought(job.world) if finding in judge.findings]
+        names = [finding for finding in worlds.placed(job.world) if finding in judge.findings]
         provenance.record(folder, job, {"auc": _auc(job, scale, judge, names)} if names else {})
 
 
 def train(job: Job, scale: Scale) -> None:
     """A DenseNet of the images of one world."""
     config = scale.classifier
-    names = worlds.sought(job.world)
+    names = worlds.placed(job.world)
     rows, pixels = split_pixels(job, job.world, "train", scale.resolution)
     truth = torch.from_numpy(features.labels(rows["finding"], names))
     judge = features.build_classifier(config, names, job.world == scale.foundation_world, job.seed)
