@@ -39,7 +39,7 @@ for name, part in {"unet": "U-Net, one step", "encode": "autoencoder, to latents
 print(f"text encoder: {count['text'] / 1e9:,.0f} billion; parameters of the U-Net: {size['unet'] / 1e6:.1f} million")
 passes = cost.GUIDED * (settings.generation.num_inference_steps + 1)
 print(f"Making an image takes {passes} passes of the U-Net, grounding a phrase {settings.grounding.last_n};")
-print(f"training on an image is as dear as {cost.BACKWARD} of them.")
+print(f"training on an image is as dear as {cost.BACKWARD} passes.")
 
 # %% [markdown]
 # ## How fast
@@ -58,13 +58,14 @@ print(f"Share of the peak: {plain:.1%} in the paper, {tuned:.1%} tuned ({cost.TU
 # %% [markdown]
 # ## Table by table
 #
-# GPU hours and storage that each table adds, in thousands of billions of billions of operations (10²¹). Trainings with
+# GPU hours, days and storage that each table adds; operations in thousands of billions of billions of operations (10²¹). Trainings with
 # several seeds count as often. What stands as `tuned` is what the same work would take at the tuned share.
 
 # %%
 table = cost.table_of_cost(settings, experiments)
 shown = table.assign(operations=table["operations"] / 1e21).set_index("table")
-shown.round({"operations": 2, "gigabytes": 0, **dict.fromkeys(shown.filter(regex="V100|A40|A100|H100"), 0)})
+shown[f"days on {settings.processes} A100"] = shown["A100"] / settings.processes / 24
+shown.round({"operations": 2, "gigabytes": 0, **dict.fromkeys(shown.filter(regex="V100|A40|A100|H100"), 1)})
 
 # %% [markdown]
 # ## The numbers, read aloud
@@ -75,8 +76,8 @@ dearest = shown.drop("sum")["operations"].idxmax()
 share = shown.loc[dearest, "operations"] / whole["operations"]
 print(f"Everything: {whole['trainings']:.0f} trainings, {whole['A100']:,.0f} A100 hours as the paper trained,", end=" ")
 print(f"{whole['A100 tuned']:,.0f} tuned; on H100s {whole['H100']:,.0f} and {whole['H100 tuned']:,.0f}.")
-print(f"Table {dearest} takes {share:.0%} of it.")
-days = whole["A100"] / settings.processes / 24
+print(f"{share:.0%} of it is for the dearest row (Tables {dearest}).")
+days = whole[f"days on {settings.processes} A100"]
 print(f"On {settings.processes} A100s that is {days:.0f} days, with nothing waiting for anything.")
 state = cost.BYTES * (size["unet"] + size["text_encoder"])
 print(f"What is kept: {whole['gigabytes'] / 1e3:.1f} TB, most of it weights. While a training runs, its checkpoint is")
