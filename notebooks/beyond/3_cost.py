@@ -58,8 +58,8 @@ print(f"Share of the peak: {plain:.1%} in the paper, {tuned:.1%} tuned ({cost.TU
 # %% [markdown]
 # ## Table by table
 #
-# GPU hours, days and storage that each table adds; operations in thousands of billions of billions of operations (10²¹). Trainings with
-# several seeds count as often. What stands as `tuned` is what the same work would take at the tuned share.
+# GPU hours, days and storage that each table adds; operations in thousands of billions of billions (10²¹). Trainings
+# with several seeds count as often. What stands as `tuned` is what the same work would take at the tuned share.
 
 # %%
 table = cost.table_of_cost(settings, experiments)
