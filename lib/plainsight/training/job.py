@@ -92,7 +92,7 @@ def launch(**job: str | int) -> Path:
     with atomic(path) as temporary:
         temporary.write_text(yaml.safe_dump(dataclasses.asdict(request), sort_keys=False), encoding="utf-8")
     process = subprocess.Popen(
-        [sys.executable, "-m", "plainsight.training", str(path)],
+        [sys.executable, "-m", "plainsight.warm", "plainsight.training", str(path)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
