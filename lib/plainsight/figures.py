@@ -6,6 +6,7 @@ writes it as PNG and SVG. Models differ by colour, marker and line, so that a fi
 
 from __future__ import annotations
 
+import itertools
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import Normal, withStroke
+from matplotlib.transforms import Bbox
 
 from plainsight.files import atomic
 
@@ -470,12 +472,28 @@ def against_grounding(
 
 
 def _name_points(axis: Axes, points: pd.DataFrame) -> None:
-    """Names beside points, towards the middle of the panel, above and below in turn."""
-    middle = sum(axis.get_xlim()) / 2
-    for number, dot in enumerate(points.sort_values("y").itertuples()):
-        left, above = dot.x < middle, bool(number % 2)
-        place = {"xytext": (5 if left else -5, 4 if above else -11), "ha": "left" if left else "right"}
-        axis.annotate(dot.name, (dot.x, dot.y), textcoords="offset points", fontsize=8, color="0.25", **place)
+    """A name beside each point, at the corner where it covers the fewest points and names and stays in the panel."""
+    axis.figure.draw_without_rendering()
+    taken = [Bbox.from_bounds(*(place - 4), 8, 8) for place in axis.transData.transform(points[["x", "y"]])]
+    corners = [
+        {"xytext": (x, y), "ha": "left" if x > 0 else "right", "va": "bottom" if y > 0 else "top"}
+        for x, y in itertools.product((5, -5), (3, -3))
+    ]
+    for dot in points.itertuples():
+        names = [
+            axis.annotate(dot.name, (dot.x, dot.y), textcoords="offset points", fontsize=8, color="0.25", **corner)
+            for corner in corners
+        ]
+        boxes = [name.get_window_extent() for name in names]
+        covered = [box.count_overlaps(taken) + (not _inside(box, axis.bbox)) for box in boxes]
+        best = covered.index(min(covered))
+        taken.append(boxes[best])
+        for name in (*names[:best], *names[best + 1 :]):
+            name.remove()
+
+
+def _inside(box: Bbox, panel: Bbox) -> bool:
+    return panel.x0 <= box.x0 and box.x1 <= panel.x1 and panel.y0 <= box.y0 and box.y1 <= panel.y1
 
 
 def _legend_below(figure: Figure, *axes: Axes) -> None:
