@@ -9,7 +9,8 @@ usage: ./run_all.sh [OPTIONS]           regenerate tables, figures and claims
        ./run_all.sh test [PYTEST ARGS]  run the tests
 
   --scale smoke|toy|bench      how much of everything (toy, the default: two CPU cores; bench: one GPU; smoke: for tests)
-  --world phantom|scenes|nih   only this world (default: phantom and scenes; nih too where --data is given)
+  --world phantom|scenes|nih|ms_cxr
+                               only this world (default: the scale's own; nih too where --data is given)
   --data DIR                   the folder with real images (see data_manifests/)
   --from scores                tables, figures and claims from the committed score rows, in minutes: nothing is trained
   --only TARGET                a paper (tradeoff), a notebook (2_localization), a table or figure (table_01)
@@ -124,7 +125,10 @@ export PYTHONPATH="$PWD/lib${PYTHONPATH:+:$PYTHONPATH}"
 if [ $command = test ]; then exec python -m pytest -q "$@"; fi
 
 if [ -n "$data" ]; then
-    case $world in '' | nih) python -m plainsight.worlds nih "$data" || exit 2 ;; esac
+    case $world in
+        phantom | scenes) ;;
+        *) python -m plainsight.worlds "${world:-nih}" "$data" || exit 2 ;;
+    esac
 fi
 
 # ---- from scores: a folder of its own, so that neither kind of run takes the other's files for its own ----

@@ -56,7 +56,7 @@ def test_there_are_results_for_phantoms_and_radiographs():
 def test_the_ledger_follows_from_the_score_rows(folder, rows):
     scale, world = folder.parts[-3:-1]
     asked = results.read_asked(folder.parent)
-    findings = [name for name in worlds.findings(world) if name != "No Finding"]
+    findings = worlds.placed(world)
     names = tables.one_to_one(worlds.NIH_TO_MSCXR) if world == "nih" else tables.same_names(findings)
     chosen = tradeoff.comparisons(*read_published(1, 12), names)
     resamples = open_workspace(scale, ROOT).scale.bootstrap_resamples
@@ -71,7 +71,7 @@ def test_the_ledger_follows_from_the_score_rows(folder, rows):
 def test_the_ledger_of_made_images_follows_from_the_score_rows(path):
     scale, world = path.parts[-4:-2]
     space = open_workspace(scale, ROOT)
-    findings = [name for name in worlds.findings(world) if name != worlds.NO_FINDING]
+    findings = worlds.placed(world)
 
     def read(kind, variants):
         wanted = [generation_scores.Made(variant, seed) for variant in variants for seed in space.seeds(variant)]

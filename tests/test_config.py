@@ -85,7 +85,7 @@ def test_whole_numbers_stand_for_floats_but_not_the_reverse(smoke):
         ("worlds", [], "file.yaml.worlds: expected dict, found []"),
         ("unet", 3, "file.yaml.unet: expected keys and values, found int"),
         ("denoising.learning_rate", "5e-4", "file.yaml.denoising.learning_rate: expected float, found '5e-4'"),
-        ("world", "moon", "world 'moon' is not under 'worlds' (phantom, scenes, nih)"),
+        ("world", "moon", "world 'moon' is not under 'worlds' (phantom, scenes, nih, ms_cxr)"),
         ("unet", None, "give either 'pretrained' or all of"),
         ("pretrained", {"repo": "a/b", "revision": "c"}, "give either 'pretrained' or all of"),
     ],

@@ -12,7 +12,7 @@ rule prepare:
         notebook=f"{RUNS}/{{world}}/notebooks/steps/prepare.ipynb",
     params:
         settings=lambda w: plain(step("prepare"), SPACE.size(w.world), RECIPES.texts, RECIPES.confounders),
-        data=lambda w: shlex.quote(DATA if w.world == "nih" else ""),
+        data=lambda w: shlex.quote(DATA if worlds.reads_data(w.world) else ""),
     benchmark:
         f"{RUNS}/{{world}}/notebooks/steps/prepare.tsv"
     priority: 1000

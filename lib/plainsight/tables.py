@@ -358,6 +358,24 @@ def refuse_private(table: pd.DataFrame, where: str) -> None:
         _refuse_rare_words(table, where)
 
 
+def few(table: pd.DataFrame) -> pd.Series:
+    """Which rows of a tidy frame are about fewer than ``MIN_PATIENTS`` patients, but some, or count so few.
+
+    A row without ``patients`` is judged by its ``value`` where that is a count: metrics ``n_...``, as in Table 9.
+    """
+    if "patients" in table:
+        return table["patients"].between(1, MIN_PATIENTS - 1)
+    if {"metric", "value"} <= set(table):
+        return table["metric"].str.startswith("n_") & table["value"].between(1, MIN_PATIENTS - 1)
+    return pd.Series(False, index=table.index)
+
+
+def withhold(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with every number of our own missing in the rows of ``few``; what is published elsewhere stays."""
+    ours = [name for name in table.select_dtypes("number") if name not in ("published", "published_std")]
+    return table.assign(**{name: table[name].mask(few(table)) for name in ours})
+
+
 def _refuse_rare_words(table: pd.DataFrame, where: str) -> None:
     words = table[~table["word"].isin(SPECIAL)]
     # No message shows them: what is refused may be a sentence, or a name.

@@ -47,7 +47,7 @@ space = open_workspace(scale)
 folder = space.world(world)
 out = folder / "beyond"
 resamples = space.scale.bootstrap_resamples
-findings = [name for name in worlds.findings(world) if name != worlds.NO_FINDING]
+findings = worlds.placed(world)
 variants = (*tables.VARIANTS, *tables.ABLATIONS)
 
 # %% [markdown]

@@ -47,7 +47,7 @@ from plainsight.worlds import radiographs
 
 space = open_workspace(scale)
 folder = space.world(world)
-findings = [name for name in worlds.findings(world) if name != "No Finding"]
+findings = worlds.placed(world)
 torch.set_num_threads(space.scale.threads)
 
 # %% [markdown]

@@ -48,7 +48,7 @@ space = open_workspace(scale)
 folder = space.world(world)
 out = folder / "tradeoff"
 resamples = space.scale.bootstrap_resamples
-findings = [name for name in worlds.findings(world) if name != worlds.NO_FINDING]
+findings = worlds.placed(world)
 setting = tables.Setting(scale, world, world)
 paper = {number: published.read(space.tables, "tradeoff", number) for number in (4, 5)}
 

@@ -16,6 +16,10 @@ from plainsight.errors import InputError
 from plainsight.files import atomic
 
 NO_FINDING = "No Finding"
+OTHER = "Other"
+"""What an image shows whose labels are all foreign to its world, or that has none: in training sets alone."""
+OPEN = frozenset({"phantom", "scenes", "nih"})
+"""Worlds whose images and score rows anybody may pass on; of every other one nothing but aggregates may travel."""
 
 FINDINGS: dict[str, tuple[str, ...]] = {
     "phantom": (
@@ -56,6 +60,7 @@ FINDINGS: dict[str, tuple[str, ...]] = {
     ),
 }
 """The findings each world declares, spelled as its source spells them (MS-CXR; the NIH box list; object names)."""
+FINDINGS["ms_cxr"] = (*FINDINGS["phantom"], OTHER)
 
 NIH_TO_MSCXR: dict[str, str] = {
     "Atelectasis": "Atelectasis",
@@ -85,7 +90,8 @@ KEYWORDS: dict[str, tuple[str, ...]] = {
     "Pleural Effusion": ("pleural", "effusion", "effusions"),
     "Pneumonia": ("pneumonia",),
     "Pneumothorax": ("pneumothorax", "pneumothoraces"),
-    "No Finding": (),
+    NO_FINDING: (),
+    OTHER: (),
     # NIH's own: Table 9 where the finding is the same under another name, else the class name and its forms.
     "Effusion": ("pleural", "effusion", "effusions"),
     "Infiltrate": ("infiltrate", "infiltrates", "infiltration"),
@@ -96,8 +102,8 @@ KEYWORDS: dict[str, tuple[str, ...]] = {
 }
 """The words of a phrase that stand for a finding, in lower case; matched as substrings, as the authors' code does."""
 
-_DATA_FOLDERS = {"nih": "nih_chestxray14"}
-"""Worlds that read data which this package does not make, and the name of their folder in data_manifests."""
+_DATA_FOLDERS = {"nih": ("nih_chestxray14",), "ms_cxr": ("ms_cxr", "mimic_cxr_jpg", "mimic_cxr_reports")}
+"""Worlds that read data which this package does not make, and the names of their folders in data_manifests."""
 
 
 def findings(world: str) -> tuple[str, ...]:
@@ -105,6 +111,11 @@ def findings(world: str) -> tuple[str, ...]:
     if world not in FINDINGS:
         raise InputError(f"unknown world {world!r}; known: {', '.join(FINDINGS)}")
     return FINDINGS[world]
+
+
+def placed(world: str) -> list[str]:
+    """The findings of ``world`` that lie somewhere on an image: all but No Finding and Other."""
+    return [name for name in findings(world) if name not in (NO_FINDING, OTHER)]
 
 
 def build(world: str, size: WorldSize, scale: Scale, experiments: Experiments, out: Path, data: Path | None) -> None:
@@ -124,6 +135,11 @@ def build(world: str, size: WorldSize, scale: Scale, experiments: Experiments, o
     with atomic(Path(out) / "world.json") as temporary:
         record = {"world": world, "image_root": "." if root is None else str(root.resolve())}
         temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+
+
+def reads_data(world: str) -> bool:
+    """Whether the images of ``world`` are given, not drawn here."""
+    return world in _DATA_FOLDERS
 
 
 def check_data(world: str, data: Path | None) -> None:
@@ -147,12 +163,13 @@ def image_root(out: Path) -> Path:
 
 def _data_root(world: str, data: Path | None) -> Path | None:
     """Where the images of ``world`` lie; None for a world that draws its own."""
-    if world not in _DATA_FOLDERS:
+    if not reads_data(world):
         return None
-    name = _DATA_FOLDERS[world]
+    names = _DATA_FOLDERS[world]
+    readme = f"data_manifests/{names[0]}/README.md"
     if data is None:
-        raise InputError(f"world {world!r} needs real images: give --data DIR (see data_manifests/{name}/README.md)")
+        raise InputError(f"world {world!r} needs real images: give --data DIR (see {readme})")
     if not Path(data).is_dir():
-        raise InputError(f"--data {data}: no such folder; see data_manifests/{name}/README.md")
-    named = Path(data) / name
-    return named if named.is_dir() else Path(data)
+        raise InputError(f"--data {data}: no such folder; see {readme}")
+    named = Path(data) / names[0]
+    return named if len(names) == 1 and named.is_dir() else Path(data)

@@ -20,7 +20,7 @@ def run(job: Job, scale: Scale) -> None:
     No model that makes images ever sees it. It is checked on the images whose texts are the prompts.
     """
     config = scale.classifier
-    names = [name for name in worlds.findings(job.world) if name != worlds.NO_FINDING]
+    names = worlds.placed(job.world)
     rows, pixels = split_pixels(job, job.world, "train", scale.resolution)
     truth = torch.from_numpy(features.labels(rows["finding"], names))
     judge = features.build_classifier(config, names, job.world == FOUNDATION_WORLD, job.seed)
