@@ -29,10 +29,13 @@ CAPTIONS = [
 
 def write_coco(folder, part="val"):
     """Both files of annotations in the layout of the release, and the photographs."""
-    images = [{"id": n, "file_name": f"{n:012d}.jpg", "width": SIZE[0], "height": SIZE[1]} for n in (1, 2)]
-    captions = [{"id": n, "image_id": image, "caption": text} for n, (image, text) in enumerate(CAPTIONS)]
+    first = 100 if part == "train" else 0  # no number stands for two photographs
+    images = [
+        {"id": n, "file_name": f"{n:012d}.jpg", "width": SIZE[0], "height": SIZE[1]} for n in (first + 1, first + 2)
+    ]
+    captions = [{"id": n, "image_id": first + image, "caption": text} for n, (image, text) in enumerate(CAPTIONS)]
     instances = [
-        {"id": n, "image_id": image, "category_id": kind, "segmentation": outline, "bbox": box, "iscrowd": 0}
+        {"id": n, "image_id": first + image, "category_id": kind, "segmentation": outline, "bbox": box, "iscrowd": 0}
         for n, (image, kind, outline, box) in enumerate(INSTANCES)
     ]
     categories = [{"id": n, "name": name} for n, name in zip((16, 3, 10), CLASSES, strict=True)]

@@ -81,15 +81,16 @@ def test_the_ledger_of_made_images_follows_from_the_score_rows(path):
     recognised = tables_generation.auc_values(read("judged", tables.VARIANTS), findings, world, halves)
     values = tables_generation.distance_values(read("distances", tables.VARIANTS))
     paper = dict(zip((4, 5), read_published(4, 5), strict=True))
-    chosen = tradeoff_generation.contrasts(paper[4], paper[5], world)
+    general = space.scale.foundation_world
+    chosen = tradeoff_generation.contrasts(paper[4], paper[5], world, general)
     everything = pd.concat([values, recognised], ignore_index=True)
-    again = tradeoff_generation.judge_generation(chosen, everything, paper, scale, world)
+    again = tradeoff_generation.judge_generation(chosen, everything, paper, scale, world, general)
     pd.testing.assert_frame_equal(again, claims.read(path), rtol=1e-5)
 
     ablated = path.with_name("claims_ablated_images.csv")
     if ablated.is_file():
         values = tables_generation.distance_values(read("distances", (*tables.VARIANTS[1:], *tables.ABLATIONS)))
-        chosen = tradeoff_generation.ablation_contrasts(*read_published(4, 10), world)
+        chosen = tradeoff_generation.ablation_contrasts(*read_published(4, 10), world, general)
         again = tradeoff_generation.judge_ablations(chosen, values, scale, world)
         pd.testing.assert_frame_equal(again, claims.read(ablated), rtol=1e-5)
 

@@ -97,7 +97,7 @@ def test_readmes_state_the_numbers_that_the_code_requires(name, counts):
 
 def test_every_data_set_can_be_checked_and_worlds_name_theirs():
     assert set(datacheck._CHECKS) == set(NAMES)
-    for folders in worlds._DATA_FOLDERS.values():
+    for folders in worlds.DATA_SETS.values():
         assert set(folders) <= set(NAMES)
 
 

@@ -21,7 +21,7 @@ from plainsight import claims, tables, words
 from plainsight.data import identifiers
 from plainsight.errors import InputError
 from plainsight.files import atomic
-from plainsight.workspace import FOUNDATION_WORLD, open_workspace
+from plainsight.workspace import open_workspace
 from plainsight.worlds import OPEN
 
 SUFFIXES = (".csv", ".md", ".png", ".svg", ".json")
@@ -224,7 +224,7 @@ def publish_paper(scale: str, world: str, paper: str) -> list[Difference] | None
     space = open_workspace(scale)
     fresh, committed = space.world(world) / paper, space.tables / scale / world / paper
     differences = compare(fresh, committed) if committed.is_dir() else None
-    for name in {world, FOUNDATION_WORLD} & OPEN:
+    for name in {world, space.scale.foundation_world} & OPEN:
         publish_scores(space.world(name) / "scores", space.tables / scale / name / "scores", name)
     row = {"copied": publish(fresh, committed, world), "withheld": withheld(fresh, world)}
     row["differences"] = None if differences is None else [str(difference) for difference in differences]

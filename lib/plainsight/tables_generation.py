@@ -33,7 +33,6 @@ from plainsight.tables import (
     _theirs,
     summarise,
 )
-from plainsight.workspace import FOUNDATION_WORLD
 from plainsight.worlds import NO_FINDING
 
 KEYS = ("prompts", "extractor", "reading", "metric", "finding")
@@ -180,16 +179,16 @@ def _ordered(table: pd.DataFrame, variants: Sequence[str]) -> pd.DataFrame:
     return table.loc[by.sort_values(kind="stable").index, [*first, *cells]].reset_index(drop=True)
 
 
-def beside(table: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
+def beside(table: pd.DataFrame, published: pd.DataFrame, general: str) -> pd.DataFrame:
     """A tidy table with the paper's values in new columns: ``published``, ``printed``, ``note``.
 
     They stand beside the reading that the paper's text describes; its code computes the other. ``published`` is Table
-    4, 5 or 10, or several of them joined.
+    4, 5 or 10, or several of them joined; ``general`` is the extractor that stands for Inception.
     """
     theirs = published.rename(columns={"value": "published"})
     keys = [name for name in ("finding", "variant", "prompts", "metric") if name in theirs]
     wanted = pd.DataFrame({"variant": table["variant"], "prompts": table["prompts"].map(PAPER_PROMPTS)})
-    domain = (table["metric"] == "fid") & (table["extractor"] != FOUNDATION_WORLD)
+    domain = (table["metric"] == "fid") & (table["extractor"] != general)
     wanted["metric"] = table["metric"].mask(domain, "fid_xrv").where(table["reading"] == CORRECTED, "")
     if "finding" in keys:
         wanted["finding"] = table["finding"].replace(MACRO, AVERAGE)
@@ -199,18 +198,18 @@ def beside(table: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([table.reset_index(drop=True), found[["published", "printed", "note"]]], axis=1)
 
 
-def for_figure(table: pd.DataFrame, world: str) -> pd.DataFrame:
+def for_figure(table: pd.DataFrame, world: str, general: str) -> pd.DataFrame:
     """The cells of Table 4 that the paper has, for ``plainsight.figures.made_images``: its names of the metrics."""
-    cells = [(extractor, metric) for extractor, metric in metric_names(world)]
+    cells = [(extractor, metric) for extractor, metric in metric_names(world, general)]
     mine = table[(table["reading"] == CORRECTED) & pd.MultiIndex.from_frame(table[["extractor", "metric"]]).isin(cells)]
     domain = (mine["metric"] == "fid") & (mine["extractor"] == world)
     return mine.assign(metric=mine["metric"].mask(domain, "fid_xrv"), finding=mine["prompts"].map(LABELS))
 
 
-def metric_names(world: str) -> dict[tuple[str, str], str]:
+def metric_names(world: str, general: str) -> dict[tuple[str, str], str]:
     """Title of each column of Table 4, by extractor and metric."""
     return {
-        (FOUNDATION_WORLD, "fid"): f"FID ↓, features of a classifier of {FOUNDATION_WORLD} (paper: Inception-v3)",
+        (general, "fid"): f"FID ↓, features of a classifier of {general} (paper: Inception-v3)",
         (world, "fid"): f"FID_XRV ↓, features of a classifier of {world} (paper: torchxrayvision's DenseNet-121)",
         (PIXELS, "ms_ssim"): "MS-SSIM (%) ↓",
     }
@@ -255,16 +254,16 @@ def caption_05(table: pd.DataFrame, setting: Setting) -> str:
     )
 
 
-def distances_markdown(table: pd.DataFrame, heading: str, setting: Setting) -> str:
+def distances_markdown(table: pd.DataFrame, heading: str, setting: Setting, general: str) -> str:
     """Table 4 or 10 for reading: a block a column of the paper, models down, prompts across, the paper's beside."""
     parts = [heading]
     text = table[table["reading"] == CORRECTED]
-    for (extractor, metric), title in metric_names(setting.world).items():
+    for (extractor, metric), title in metric_names(setting.world, general).items():
         rows = text[(text["extractor"] == extractor) & (text["metric"] == metric)]
         if len(rows):
             parts += [f"### {title}", _pipes(_models_down(rows))]
     parts += ["### Beyond the paper", _pipes(_beyond(text))]
-    parts += ["### Both readings: the paper's text, and what its code computes", _pipes(_readings(table))]
+    parts += ["### Both readings: the paper's text, and what its code computes", _pipes(_readings(table, general))]
     return "\n\n".join([*parts, *_notes(table)]) + "\n"
 
 
@@ -313,9 +312,9 @@ def _beyond(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(lines).sort_values(["Extractor", "Prompts"], kind="stable")
 
 
-def _readings(table: pd.DataFrame) -> pd.DataFrame:
+def _readings(table: pd.DataFrame, general: str) -> pd.DataFrame:
     lines = []
-    twice = table[table["extractor"].isin([FOUNDATION_WORLD, PIXELS]) & table["metric"].isin(["fid", "ms_ssim"])]
+    twice = table[table["extractor"].isin([general, PIXELS]) & table["metric"].isin(["fid", "ms_ssim"])]
     names = {"fid": "FID", "ms_ssim": "MS-SSIM (%)"}
     for (prompts, variant), cells in twice.groupby(["prompts", "variant"], sort=False):
         line = {"Prompts": prompts, "Model": NAMES[variant]}

@@ -21,15 +21,14 @@ MOMENTS = ("start", "low", "high")
 """No training, and the paper's low and high number of steps: here the first that is kept, and the last."""
 
 
-def by_steps(rows: pd.DataFrame, recipes: Mapping[str, Variant], steps: int) -> pd.DataFrame:
+def by_steps(rows: pd.DataFrame, recipes: Mapping[str, Variant], ends: Mapping[str, int]) -> pd.DataFrame:
     """Score rows with a column ``steps`` (0 for the foundation), and ``variant`` reduced to foundation, F or L.
 
     Args:
         rows: score rows over milestones (``step``), or of made images (``weights``).
         recipes: the fine-tuned variants among them.
-        steps: the fine-tuning length that the recipes' own are multiples of.
+        ends: how many steps each trains.
     """
-    ends = {name: round(recipe.length * steps) for name, recipe in recipes.items()}
     kept = rows["step"] if "step" in rows else pd.to_numeric(rows["weights"].str.removeprefix("step"), errors="coerce")
     rows = rows.assign(steps=kept.fillna(rows["variant"].map(ends)).fillna(0).astype(int))
     names = {name: "finetune_l" if recipe.train_text_encoder else "finetune_f" for name, recipe in recipes.items()}

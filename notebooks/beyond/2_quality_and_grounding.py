@@ -62,7 +62,7 @@ variants = (*tables.VARIANTS, *tables.ABLATIONS)
 rows = results.read(folder, results.runs(space, variants, ["boxes"]))
 made = {name: [generation_scores.Made(name, seed) for seed in space.seeds(name)] for name in variants}
 distances = generation_scores.read(folder, "distances", [one for name in variants for one in made[name]])
-trainings = quality.of_trainings(rows, distances, resamples)
+trainings = quality.of_trainings(rows, distances, space.scale.foundation_world, resamples)
 quality.points(trainings).round(3)
 
 # %% [markdown]

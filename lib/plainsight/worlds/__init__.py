@@ -61,6 +61,18 @@ FINDINGS: dict[str, tuple[str, ...]] = {
 }
 """The findings each world declares, spelled as its source spells them (MS-CXR; the NIH box list; object names)."""
 FINDINGS["ms_cxr"] = (*FINDINGS["phantom"], OTHER)
+# The 80 classes of MS-COCO, in its order.
+FINDINGS["coco"] = (
+    *("person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat", "traffic light"),
+    *("fire hydrant", "stop sign", "parking meter", "bench", "bird", "cat", "dog", "horse", "sheep", "cow"),
+    *("elephant", "bear", "zebra", "giraffe", "backpack", "umbrella", "handbag", "tie", "suitcase", "frisbee"),
+    *("skis", "snowboard", "sports ball", "kite", "baseball bat", "baseball glove", "skateboard", "surfboard"),
+    *("tennis racket", "bottle", "wine glass", "cup", "fork", "knife", "spoon", "bowl", "banana", "apple"),
+    *("sandwich", "orange", "broccoli", "carrot", "hot dog", "pizza", "donut", "cake", "chair", "couch"),
+    *("potted plant", "bed", "dining table", "toilet", "tv", "laptop", "mouse", "remote", "keyboard", "cell phone"),
+    *("microwave", "oven", "toaster", "sink", "refrigerator", "book", "clock", "vase", "scissors", "teddy bear"),
+    *("hair drier", "toothbrush", OTHER),
+)
 
 NIH_TO_MSCXR: dict[str, str] = {
     "Atelectasis": "Atelectasis",
@@ -97,12 +109,16 @@ KEYWORDS: dict[str, tuple[str, ...]] = {
     "Infiltrate": ("infiltrate", "infiltrates", "infiltration"),
     "Mass": ("mass", "masses"),
     "Nodule": ("nodule", "nodules"),
-    # Scenes: the object's name, as seed 000 does on MS-COCO.
-    **{name: (name,) for name in FINDINGS["scenes"]},
+    # Scenes and photographs: the words of the object's name, as seed 000 does on MS-COCO.
+    **{name: tuple(name.split()) for world in ("scenes", "coco") for name in FINDINGS[world] if name != OTHER},
 }
 """The words of a phrase that stand for a finding, in lower case; matched as substrings, as the authors' code does."""
 
-_DATA_FOLDERS = {"nih": ("nih_chestxray14",), "ms_cxr": ("ms_cxr", "mimic_cxr_jpg", "mimic_cxr_reports")}
+DATA_SETS = {
+    "nih": ("nih_chestxray14",),
+    "ms_cxr": ("ms_cxr", "mimic_cxr_jpg", "mimic_cxr_reports"),
+    "coco": ("coco_2017",),
+}
 """Worlds that read data which this package does not make, and the names of their folders in data_manifests."""
 
 
@@ -139,7 +155,7 @@ def build(world: str, size: WorldSize, scale: Scale, experiments: Experiments, o
 
 def reads_data(world: str) -> bool:
     """Whether the images of ``world`` are given, not drawn here."""
-    return world in _DATA_FOLDERS
+    return world in DATA_SETS
 
 
 def check_data(world: str, data: Path | None) -> None:
@@ -165,7 +181,7 @@ def _data_root(world: str, data: Path | None) -> Path | None:
     """Where the images of ``world`` lie; None for a world that draws its own."""
     if not reads_data(world):
         return None
-    names = _DATA_FOLDERS[world]
+    names = DATA_SETS[world]
     readme = f"data_manifests/{names[0]}/README.md"
     if data is None:
         raise InputError(f"world {world!r} needs real images: give --data DIR (see {readme})")
