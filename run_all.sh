@@ -18,7 +18,7 @@ usage: ./run_all.sh [OPTIONS]           regenerate tables, figures and claims
   --from scores                tables, figures and claims from the committed score rows, in minutes: nothing is trained
   --only TARGET                a paper (tradeoff), a notebook (2_localization), a table or figure (table_01)
   --jobs N                     how many steps run side by side (default: 2)
-  --profile local|slurm        where they run (workflow/profiles/, default: local)
+  --profile local|slurm        where they run (default: local; on a cluster, edit workflow/profiles/slurm/config.yaml)
   --dry-run                    say what would be made, and how long that takes, and stop
   --help                       this text
 
@@ -34,7 +34,7 @@ fail() {
 
 # ---- what is asked for: wrong options end here, before anything is installed ----
 
-scale=toy world='' data='' from='' only='' jobs=2 profile=local dry=''
+scale=toy world='' data='' from='' only='' jobs=2 profile=local dry='' slurm=''
 command=make
 if [ "${1:-}" = test ]; then
     command=test
@@ -66,6 +66,9 @@ else
     case $scale in */*) settings='' ;; esac
     [ -f "$settings" ] || fail "unknown scale '$scale'; known: $(names workflow/scales .yaml)"
     [ -f "workflow/profiles/$profile/config.yaml" ] || fail "unknown profile '$profile'; known: $(names workflow/profiles '')"
+    if grep -q '^executor: *slurm' "workflow/profiles/$profile/config.yaml"; then slurm=yes; fi
+    [ -z "$slurm" ] || command -v sbatch >/dev/null ||
+        fail "profile '$profile' needs SLURM, and there is no sbatch here; run this on a cluster's login node"
     case $jobs in '' | *[!0-9]* | 0*) fail "--jobs '$jobs' is not a number of jobs; give 1 or more" ;; esac
     worlds=$(sed -n '/^worlds:/,/^[^ ]/s/^  \([a-z_0-9]*\):.*/\1/p' "$settings" | tr '\n' ' ')
     case " $worlds" in
@@ -155,6 +158,20 @@ set -- python -m snakemake --profile "workflow/profiles/$profile" \
     --"$([ "$profile" = local ] && echo cores || echo jobs)" "$jobs" \
     --config "scale=$scale" "world=$world" "data=$data" "from=$from" "only=$only"
 if [ -z "$dry" ] && [ -n "$(ls .snakemake/locks 2>/dev/null)" ]; then "$@" --unlock >/dev/null 2>&1; fi
+
+# Jobs outlive a run that was killed, and would write behind the back of the next.
+left_behind() {
+    squeue --user "$(id -un)" --noheader --format '%i %j %Z' | while read -r id name folder; do
+        case "$name $folder" in "plainsight_"*" $(pwd -P)") echo "$id" ;; esac
+    done
+}
+if [ -n "$slurm" ] && [ -z "$dry" ]; then
+    for id in $(left_behind); do
+        echo "Cancelling job $id, which an earlier run left behind."
+        scancel "$id"
+    done
+    while [ -n "$(left_behind)" ]; do sleep 1; done
+fi
 
 # ---- what will be made, and how long that takes ----
 

@@ -192,6 +192,41 @@ def test_what_a_killed_run_left_is_unlocked(checkout):
     assert len(unlocking) == 1 and "--config scale=toy" in unlocking[0]
 
 
+def test_a_cluster_is_asked_for_where_there_is_one(checkout):
+    tools = checkout.parent / "tools"
+    tools.mkdir()
+    for name in ("basename", "dirname", "grep", "sed", "tr"):
+        (tools / name).symlink_to(shutil.which(name))
+    call = [shutil.which("bash"), str(checkout / "run_all.sh"), "--profile", "slurm"]
+    result = subprocess.run(call, env={"PATH": str(tools)}, capture_output=True, text=True)
+    assert result.returncode == 2 and len(result.stderr.splitlines()) == 1
+    assert "profile 'slurm' needs SLURM" in result.stderr
+
+
+SQUEUE = """#!/bin/sh
+# Stands in for SLURM: three jobs until one is cancelled, of a run of this checkout, of another, and of something else.
+[ -f "$CALLS.cancelled" ] || echo "7 plainsight_4a HERE"
+echo "8 plainsight_9c HERE/runs/from_scores"
+echo "9 other HERE"
+"""
+
+
+def test_jobs_that_a_killed_run_left_in_the_queue_are_cancelled(checkout):
+    bin = checkout.parent / "bin"
+    (bin / "squeue").write_text(SQUEUE.replace("HERE", str(checkout)))
+    (bin / "scancel").write_text('#!/bin/sh\necho "scancel $*" >>"$CALLS"; touch "$CALLS.cancelled"\n')
+    (bin / "sbatch").write_text("#!/bin/sh\n")
+    for name in ("squeue", "scancel", "sbatch"):
+        (bin / name).chmod(0o755)
+    dry = run(checkout, "--profile", "slurm", "--dry-run")
+    assert dry.returncode == 0 and not any("scancel" in line for line in calls(checkout))
+    result = run(checkout, "--profile", "slurm")
+    assert result.returncode == 0, result.stderr
+    assert [line for line in calls(checkout) if "scancel" in line] == ["scancel 7"]
+    assert "Cancelling job 7, which an earlier run left behind." in result.stdout.splitlines()
+    assert "--jobs 2" in calls(checkout)[-1] and "--cores" not in calls(checkout)[-1]
+
+
 def test_the_plan_sums_what_was_measured_over_what_is_to_be_made(checkout):
     stats = "Job stats:\njob count\n--- ---\nprepare 2\ntrain 3\nnew 1\nall 1\ntotal 7\n"
     (checkout / "workflow" / "durations.csv").write_text(

@@ -212,8 +212,9 @@ def publish_scores(fresh: Path, committed: Path, world: str) -> None:
             shutil.copyfile(path, target)
 
 
-def publish_paper(scale: str, world: str, paper: str) -> list[Difference]:
-    """Compare, then publish, one paper's results for a world at a scale of this checkout; returns the differences.
+def publish_paper(scale: str, world: str, paper: str) -> list[Difference] | None:
+    """Compare, then publish, one paper's results for a world at a scale of this checkout; returns the differences, or
+    None where nothing was there to compare with.
 
     ``published.json`` beside the fresh tables says what was copied, how many cells were withheld, and what differed.
     Raises InputError for the scale ``smoke``, whose numbers mean nothing, and as ``publish``.
@@ -222,11 +223,11 @@ def publish_paper(scale: str, world: str, paper: str) -> list[Difference]:
         raise InputError("scale smoke is for tests: its numbers mean nothing and are not published")
     space = open_workspace(scale)
     fresh, committed = space.world(world) / paper, space.tables / scale / world / paper
-    differences = compare(fresh, committed) if committed.is_dir() else []
+    differences = compare(fresh, committed) if committed.is_dir() else None
     for name in {world, space.scale.foundation_world} & OPEN:
         publish_scores(space.world(name) / "scores", space.tables / scale / name / "scores", name)
     row = {"copied": publish(fresh, committed, world), "withheld": withheld(fresh, world)}
-    row["differences"] = [str(difference) for difference in differences]
+    row["differences"] = None if differences is None else [str(difference) for difference in differences]
     with atomic(fresh / "published.json") as path:
         path.write_text(json.dumps(row, indent=2) + "\n", encoding="utf-8")
     return differences
@@ -251,7 +252,9 @@ def main(arguments: list[str] | None = None) -> int:
     except InputError as error:
         print(f"plainsight: {error}", file=sys.stderr)
         return 2
-    print(f"Published to {where}. Against what stood there before:\n{report(differences, where)}")
+    print(f"Published to {where}.")
+    if differences is not None:
+        print(f"Against what stood there before:\n{report(differences, where)}")
     return 0
 
 

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from plainsight import markdown
 from plainsight.features import auc_by_finding
 from plainsight.generation_scores import ALL, AS_PUBLISHED, CORRECTED, REAL
 from plainsight.metrics.generation import HALVES
@@ -29,8 +30,6 @@ from plainsight.tables import (
     VARIANTS,
     WEIGHTED,
     Setting,
-    _pipes,
-    _theirs,
     summarise,
 )
 from plainsight.worlds import NO_FINDING
@@ -261,9 +260,12 @@ def distances_markdown(table: pd.DataFrame, heading: str, setting: Setting, gene
     for (extractor, metric), title in metric_names(setting.world, general).items():
         rows = text[(text["extractor"] == extractor) & (text["metric"] == metric)]
         if len(rows):
-            parts += [f"### {title}", _pipes(_models_down(rows))]
-    parts += ["### Beyond the paper", _pipes(_beyond(text))]
-    parts += ["### Both readings: the paper's text, and what its code computes", _pipes(_readings(table, general))]
+            parts += [f"### {title}", markdown.table(_models_down(rows))]
+    parts += ["### Beyond the paper", markdown.table(_beyond(text))]
+    parts += [
+        "### Both readings: the paper's text, and what its code computes",
+        markdown.table(_readings(table, general)),
+    ]
     return "\n\n".join([*parts, *_notes(table)]) + "\n"
 
 
@@ -276,7 +278,7 @@ def auc_markdown(table: pd.DataFrame, heading: str) -> str:
         name = NAMES.get(variant, "Real images")
         block |= {"Category": [row["finding"] for row in rows], "n": [row["n"] for row in rows]}
         block[f"{name}, ours"] = [cell_text(row) for row in rows]
-        block[f"{name}, published"] = [_theirs(row) for row in rows]
+        block[f"{name}, published"] = [markdown.theirs(row) for row in rows]
     average = table[table["finding"] == MACRO]
     rows = [
         {
@@ -287,7 +289,7 @@ def auc_markdown(table: pd.DataFrame, heading: str) -> str:
         for cell in average.to_dict("records")
     ]
     title = "### Beyond the paper: the foundation, and images of curated phrases"
-    parts = [heading, _pipes(pd.DataFrame(block)), title, _pipes(pd.DataFrame(rows))]
+    parts = [heading, markdown.table(pd.DataFrame(block)), title, markdown.table(pd.DataFrame(rows))]
     return "\n\n".join([*parts, *_notes(table)]) + "\n"
 
 
@@ -297,7 +299,7 @@ def _models_down(rows: pd.DataFrame) -> pd.DataFrame:
         line = {"Model": NAMES[variant], "Published as": PUBLISHED_NAMES[variant]}
         for cell in cells.to_dict("records"):
             line[f"{LABELS[cell['prompts']]}, ours"] = cell_text(cell)
-            line[f"{LABELS[PAPER_PROMPTS[cell['prompts']]]}, published"] = _theirs(cell)
+            line[f"{LABELS[PAPER_PROMPTS[cell['prompts']]]}, published"] = markdown.theirs(cell)
         lines.append(line)
     return pd.DataFrame(lines)
 

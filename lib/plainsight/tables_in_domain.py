@@ -10,9 +10,10 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from plainsight import markdown
 from plainsight.config import Variant
 from plainsight.generation_scores import AS_PUBLISHED, CORRECTED
-from plainsight.tables import NAMES, VARIANTS, WEIGHTED, Setting, _pipes, _theirs, summarise
+from plainsight.tables import NAMES, VARIANTS, WEIGHTED, Setting, summarise
 from plainsight.tables_generation import BEYOND, NONE, cell_text, distance_values, tidy
 
 FID, AUC = "fid", "auc"
@@ -99,10 +100,11 @@ def markdown_02(table: pd.DataFrame, heading: str) -> str:
         row = {"Method": NAMES[variant], "Steps, ours": steps, "Steps, published": theirs, "Frozen": FROZEN[variant]}
         for metric, label in ((FID, "FID ↓"), (AUC, "AUC-ROC (%) ↑")):
             cell = found[metric, CORRECTED]
-            row |= {f"{label}, ours": cell_text(cell), f"{label}, published": _theirs(cell)}
+            row |= {f"{label}, ours": cell_text(cell), f"{label}, published": markdown.theirs(cell)}
         rows.append(row)
         other = {"Method": NAMES[variant], "Steps": steps, "FID ↓, code": cell_text(found[FID, AS_PUBLISHED])}
         others.append(other | {label: cell_text(found[metric, CORRECTED]) for metric, label in BEYOND.items()})
     notes = [f"† {note}." for note in dict.fromkeys(table["note"].dropna()) if note]
     title = "### Beyond the paper: FID as its code computes it, and other distances"
-    return "\n\n".join([heading, _pipes(pd.DataFrame(rows)), *notes, title, _pipes(pd.DataFrame(others))]) + "\n"
+    blocks = (markdown.table(pd.DataFrame(block)) for block in (rows, others))
+    return "\n\n".join([heading, next(blocks), *notes, title, next(blocks)]) + "\n"

@@ -2,48 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
-import sys
-import time
 from pathlib import Path
 
-import nbformat
 import psutil
-import pytest
 import yaml
 
-ROOT = Path(__file__).parents[2]
-PATIENCE = 3600
-"""Seconds after which a run counts as hanging; it takes minutes on two idle cores."""
-
-
-@pytest.fixture(scope="module")
-def checkout(tmp_path_factory):
-    """A copy of the checkout without results, as a fresh clone is."""
-    folder = tmp_path_factory.mktemp("clone")
-    for name in ("lib", "notebooks", "workflow"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
-    shutil.copytree(ROOT / "paper_tables" / "published", folder / "paper_tables" / "published")
-    for name in ("run_all.sh", "requirements.lock", "pyproject.toml"):
-        shutil.copy(ROOT / name, folder)
-    return folder
-
-
-def command(checkout, *arguments):
-    """How run_all.sh is started in the environment that the tests run in."""
-    environment = {**os.environ, "VIRTUAL_ENV": sys.prefix, "PYTHONPATH": str(checkout / "lib")}
-    call = [str(checkout / "run_all.sh"), "--scale", "smoke", *arguments]
-    return {"args": call, "env": environment, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-
-
-@pytest.fixture(scope="module")
-def whole(checkout):
-    """The output of a run from nothing to the last notebook."""
-    result = subprocess.run(**command(checkout), timeout=PATIENCE)
-    assert result.returncode == 0, result.stdout[-5000:]
-    return result.stdout
+from smoke_run import PATIENCE, command, missing, until
 
 
 def results(checkout):
@@ -54,16 +20,7 @@ def results(checkout):
 
 def test_the_whole_graph_makes_what_it_names(checkout, whole):
     assert whole.startswith("To be made at scale smoke")
-    entries = yaml.safe_load((checkout / "workflow" / "notebooks.yaml").read_text())
-    worlds = {"trained": "phantom", "pretrained": "scenes"}
-    here = [(worlds[kind], name, entry[kind]) for name, entry in entries.items() for kind in worlds if kind in entry]
-    assert {name for _, name, _ in here} == set(entries)
-    for world, name, entry in here:
-        folder = checkout / "runs" / "smoke" / world
-        for made in entry["makes"]:
-            assert (folder / Path(name).parent / made).stat().st_size > 0
-        executed = nbformat.read(folder / "notebooks" / f"{name}.ipynb", 4)
-        assert all(cell.execution_count for cell in executed.cells if cell.cell_type == "code")
+    assert missing(checkout) == []
     assert (checkout / "runs" / "smoke" / "scenes" / "scores" / "foundation" / "seed0" / "boxes.parquet").exists()
     assert not list((checkout / "runs").rglob("*.partial*"))
 
@@ -100,14 +57,14 @@ def test_killed_in_the_middle_and_run_again_the_tables_are_the_same(checkout, wh
 
     process = subprocess.Popen(**headline)
     running = checkout / "runs" / ".running"
-    assert _until(lambda: running.read_text() == f"{process.pid}\n", process)
+    assert until(lambda: running.read_text() == f"{process.pid}\n", process)
     second = subprocess.run(**command(checkout), timeout=PATIENCE)
     assert second.returncode == 2 and f"another run is under way (process {process.pid})" in second.stdout
 
     def checkpoints():
         return list((checkout / "runs" / "smoke" / "checkpoints").glob("phantom-finetune_l-seed0-*.pt"))
 
-    assert _until(checkpoints, process)
+    assert until(checkpoints, process)
     tree = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
     for member in tree:
         member.kill()
@@ -145,13 +102,3 @@ def test_score_rows_alone_give_the_same_tables_and_no_training(checkout, whole):
         assert {path.name: path.read_bytes() for path in (runs / place).glob("*.csv")} == tables
         assert [name for name in tables if name.startswith("claims")]
     assert all((runs / "notebooks" / "beyond" / f"{name}.ipynb").exists() for name in ("1_ledger", "3_cost"))
-
-
-def _until(condition, process):
-    """Wait until ``condition`` holds; False when ``process`` ends, or patience does, before that."""
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        if process.poll() is not None or time.monotonic() > end:
-            return False
-        time.sleep(0.01)
-    return True

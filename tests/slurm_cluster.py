@@ -1,0 +1,120 @@
+"""A real SLURM of one node on this machine, for tests: own configuration, key, sockets and ports, no system service."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel", "scontrol")
+PATIENCE = 120
+"""Seconds after which something that takes one or two counts as hanging."""
+
+# The node claims more than the machine has (config_overrides), so that jobs fit that ask for what a cluster's node has.
+# Its GPUs are files that nobody opens. Jobs that are preempted, or put back, may start again after cred_expire seconds.
+CONFIGURATION = """
+ClusterName=test
+SlurmctldHost={host}(127.0.0.1)
+SlurmctldPort={controller_port}
+SlurmdPort={node_port}
+SlurmUser={user}
+SlurmdUser={user}
+AuthType=auth/munge
+CredType=cred/munge
+AuthInfo=socket={folder}/munge.socket,cred_expire=3
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/slurmd.pid
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+JobAcctGatherType=jobacct_gather/none
+AccountingStorageType=accounting_storage/none
+MpiDefault=none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_CPU_Memory
+SchedulerParameters=sched_interval=2,bf_interval=2
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+KillWait=5
+ReturnToService=2
+SlurmdParameters=config_overrides
+GresTypes=gpu
+NodeName={host} NodeAddr=127.0.0.1 CPUs=64 RealMemory=1000000 Gres=gpu:4 State=UNKNOWN
+PartitionName=usual Nodes=ALL Default=YES PriorityTier=1 MaxTime=INFINITE State=UP
+PartitionName=urgent Nodes=ALL PriorityTier=9 MaxTime=INFINITE State=UP
+"""
+GPUS = "Name=gpu File=/dev/tty[0-3]\n"
+
+
+def missing_programs() -> list[str]:
+    """What of SLURM and munge is not installed here."""
+    # Debian keeps the services where only root looks.
+    return [name for name in PROGRAMS if not shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")]
+
+
+@contextlib.contextmanager
+def running_cluster() -> Iterator[Mapping[str, str]]:
+    """Start munge, the controller and one node; yield the environment in which ``sbatch`` and the others find them."""
+    # Not below pytest's folder: munge wants a folder that others may enter, and a socket's path must be short.
+    with tempfile.TemporaryDirectory(prefix="slurm-") as name, contextlib.ExitStack() as stack:
+        folder = Path(name)
+        folder.chmod(0o755)
+        for part in ("state", "spool"):
+            (folder / part).mkdir()
+        (folder / "munge.key").write_bytes(os.urandom(128))
+        (folder / "munge.key").chmod(0o600)
+        host = socket.gethostname().split(".")[0]
+        controller_port, node_port = _free_ports(2)
+        settings = CONFIGURATION.format(
+            folder=folder, host=host, user=getpass.getuser(), controller_port=controller_port, node_port=node_port
+        )
+        (folder / "slurm.conf").write_text(settings)
+        (folder / "gres.conf").write_text(GPUS)
+        own = {name: value for name, value in os.environ.items() if not name.startswith(("SLURM", "SBATCH", "SRUN"))}
+        # Within a job Snakemake's plugin hides all that is called SLURM_ from srun, this cluster's place included.
+        (folder / "bin").mkdir()
+        wrapper = folder / "bin" / "srun"
+        wrapper.write_text(f'#!/bin/sh\nSLURM_CONF={folder}/slurm.conf exec {shutil.which("srun")} "$@"\n')
+        wrapper.chmod(0o755)
+        path = f"{wrapper.parent}:{own['PATH']}:/usr/sbin:/sbin"
+        environment = {**own, "PATH": path, "SLURM_CONF": str(folder / "slurm.conf")}
+
+        def start(*call: str) -> None:
+            log = stack.enter_context((folder / f"{call[0]}.log").open("w"))
+            process = subprocess.Popen(call, env=environment, stdout=log, stderr=log)
+            stack.callback(process.wait, PATIENCE)
+            stack.callback(process.terminate)
+
+        files = {"key-file": "munge.key", "socket": "munge.socket", "pid-file": "munge.pid", "seed-file": "munge.seed"}
+        start("munged", "--foreground", *(f"--{option}={folder / file}" for option, file in files.items()))
+        _until((folder / "munge.socket").exists, folder)
+        start("slurmctld", "-D", "-c")
+        start("slurmd", "-D", "-N", host)
+        idle = ["sinfo", "--noheader", "--format=%T", "--partition=usual"]
+        _until(lambda: subprocess.run(idle, env=environment, capture_output=True, text=True).stdout == "idle\n", folder)
+        stack.callback(subprocess.run, ["scancel", "--user", getpass.getuser()], env=environment)
+        yield environment
+
+
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+def _until(condition, folder: Path) -> None:
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError("\n".join(path.read_text()[-2000:] for path in sorted(folder.glob("*.log"))))
+        time.sleep(0.1)
