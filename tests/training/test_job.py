@@ -2,6 +2,7 @@
 
 import dataclasses
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -99,8 +100,29 @@ def test_several_processes_are_started_by_accelerate():
     )
 
 
+@pytest.mark.parametrize(
+    ("nodes", "processes", "expected"), [(2, 16, 8), (2, 4, 4), (3, 16, 1), (4, 16, 8), (16, 8, 1)]
+)
+def test_every_machine_gets_as_many_processes_or_one_does_it_alone(job, tmp_path, nodes, processes, expected):
+    """A batch of 8, of which no process has less than 1; two devices a machine, or eight."""
+    path = tmp_path / "smoke.yaml"
+    settings = path.read_text().replace(
+        "batch_size: 8, learning_rate: 5.0e-4", "batch_size: 8, device_batch: 1, learning_rate: 5.0e-4"
+    )
+    path.write_text(f"{settings}\nprocesses: {processes}\n")
+    assert job.processes(8 if nodes == 2 else 2, nodes) == expected
+
+
+def test_several_machines_are_started_by_srun_with_a_rank_each():
+    *srun, line = command(Path("a job.yaml"), 16, 2)
+    assert srun == ["srun", "--nodes=2", "--ntasks=2", "--ntasks-per-node=1", "bash", "-c"]
+    assert "--num_processes 16 --num_machines 2" in line and "--machine_rank $SLURM_NODEID" in line
+    assert line.endswith("-m plainsight.training 'a job.yaml'")
+    assert subprocess.run(["bash", "-n", "-c", line]).returncode == 0
+
+
 def test_a_failure_shows_the_job_s_own_line_and_not_the_launcher_s(job, monkeypatch):
     script = "print('plainsight.training: the disk is full\\n====\\nerror report'); raise SystemExit(1)"
-    monkeypatch.setattr(jobs, "command", lambda path, processes: [sys.executable, "-c", script])
+    monkeypatch.setattr(jobs, "command", lambda path, processes, nodes: [sys.executable, "-c", script])
     with pytest.raises(InputError, match=r"failed: plainsight\.training: the disk is full$"):
         launch(**dataclasses.asdict(job))

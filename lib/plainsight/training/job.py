@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
+import shlex
 import subprocess
 import sys
 import typing
@@ -88,23 +90,24 @@ class Job:
         world, seed = (self.read_scale().foundation_world, 0) if variant == FOUNDATION else (self.world, self.seed)
         return Path(self.runs) / world / "models" / variant / f"seed{seed}"
 
-    def processes(self, devices: int) -> int:
-        """Over how many processes the job is spread on a machine with so many devices.
+    def processes(self, devices: int, nodes: int = 1) -> int:
+        """Over how many processes the job is spread on so many machines with so many devices each.
 
-        At most the scale's number; a training's batch is shared evenly, with no share below the ``device_batch``.
+        At most the scale's number, the same on each machine, or a single one; a training's batch is shared evenly, with
+        no share below the ``device_batch``.
         """
         scale = self.read_scale()
-        limit = min(devices, scale.processes)
-        if self.stage == "latents":
-            return limit
+        limit, batch = min(devices * nodes, scale.processes), 0
         if self.stage == "finetune":
             batch = scale.batch_size(self.variant, self.read_variant())
         elif self.stage == "foundation" and scale.pretrained is None:
             batch = scale.denoising.batch_size
-        else:
+        elif self.stage != "latents":
             return 1
-        limit = min(limit, max(1, batch // (scale.denoising.device_batch or batch)))
-        return max(count for count in range(1, limit + 1) if batch % count == 0)
+        if batch:
+            limit = min(limit, max(1, batch // (scale.denoising.device_batch or batch)))
+        shared = [count for count in range(nodes, limit + 1, nodes) if batch % count == 0]
+        return max(shared, default=1)
 
 
 def read_job(path: Path) -> Job:
@@ -121,8 +124,9 @@ def launch(**job: str | int) -> Path:
     path = Path(request.runs) / "jobs" / f"{request.name}.yaml"
     with atomic(path) as temporary:
         temporary.write_text(yaml.safe_dump(dataclasses.asdict(request), sort_keys=False), encoding="utf-8")
+    nodes = _nodes()
     process = subprocess.Popen(
-        command(path, request.processes(_devices())),
+        command(path, request.processes(_devices(), nodes), nodes),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -137,18 +141,38 @@ def launch(**job: str | int) -> Path:
     return request.output
 
 
-def command(path: Path, processes: int) -> list[str]:
-    """How the job in the file ``path`` is started: by itself, or in several processes by ``accelerate launch``."""
+def command(path: Path, processes: int, nodes: int = 1) -> list[str]:
+    """How the job in the file ``path`` is started: by itself, or in several processes by ``accelerate launch``.
+
+    On several machines, which a job of SLURM has, srun starts a launcher on each.
+    """
     if processes == 1:
         return [sys.executable, "-m", "plainsight.warm", "plainsight.training", str(path)]
-    options = f"--multi_gpu --num_processes {processes} --num_machines 1 --main_process_port 0"
-    options += " --mixed_precision no --dynamo_backend no"  # the job sets its own
-    launcher = [sys.executable, "-m", "accelerate.commands.launch", *options.split()]
-    return [*launcher, "-m", "plainsight.training", str(path)]
+    launcher = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", str(processes)]
+    launcher += [
+        "--num_machines",
+        str(nodes),
+        "--mixed_precision",
+        "no",
+        "--dynamo_backend",
+        "no",
+    ]  # the job sets its own
+    job = ["-m", "plainsight.training", str(path)]
+    if nodes == 1:
+        return [*launcher, "--main_process_port", "0", *job]
+    place = "--machine_rank $SLURM_NODEID --main_process_ip $(scontrol show hostnames $SLURM_JOB_NODELIST | head -n 1)"
+    place += " --main_process_port $((20000 + SLURM_JOB_ID % 20000))"
+    line = f"exec {shlex.join(launcher)} {place} {shlex.join(job)}"
+    return ["srun", f"--nodes={nodes}", f"--ntasks={nodes}", "--ntasks-per-node=1", "bash", "-c", line]
+
+
+def _nodes() -> int:
+    """How many machines the job of SLURM that this runs in has; 1 without SLURM."""
+    return int(os.environ.get("SLURM_JOB_NUM_NODES", "1"))
 
 
 def _devices() -> int:
-    """How many processes this machine can serve: one a GPU, or one."""
+    """How many processes a machine like this one can serve: one a GPU, or one."""
     import torch
 
     return max(1, torch.cuda.device_count())
