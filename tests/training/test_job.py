@@ -101,16 +101,15 @@ def test_several_processes_are_started_by_accelerate():
 
 
 @pytest.mark.parametrize(
-    ("nodes", "processes", "expected"), [(2, 16, 8), (2, 4, 4), (3, 16, 1), (4, 16, 8), (16, 8, 1)]
+    ("nodes", "devices", "processes", "expected"),
+    [(2, 8, 16, 8), (2, 8, 4, 4), (3, 2, 16, 1), (4, 2, 16, 8), (16, 2, 8, 1)],
 )
-def test_every_machine_gets_as_many_processes_or_one_does_it_alone(job, tmp_path, nodes, processes, expected):
-    """A batch of 8, of which no process has less than 1; two devices a machine, or eight."""
+def test_every_machine_gets_as_many_processes_or_one_does_it_alone(job, tmp_path, nodes, devices, processes, expected):
+    """A batch of 8, of which no process has less than 1."""
     path = tmp_path / "smoke.yaml"
-    settings = path.read_text().replace(
-        "batch_size: 8, learning_rate: 5.0e-4", "batch_size: 8, device_batch: 1, learning_rate: 5.0e-4"
-    )
+    settings = path.read_text().replace("denoising: {batch_size: 8", "denoising: {device_batch: 1, batch_size: 8")
     path.write_text(f"{settings}\nprocesses: {processes}\n")
-    assert job.processes(8 if nodes == 2 else 2, nodes) == expected
+    assert job.processes(devices, nodes) == expected
 
 
 def test_several_machines_are_started_by_srun_with_a_rank_each():
