@@ -112,11 +112,11 @@ def figure_02(rows: Sequence[Grounded]) -> Figure:
     size = (1.75 * (1 + len(columns)), 1.8 * len(rows) + 0.6)
     figure, axes = plt.subplots(len(rows), 1 + len(columns), figsize=size, squeeze=False, layout="constrained")
     for line, row in zip(axes, rows, strict=True):
-        _picture(line[0], row)
+        draw_picture(line[0], row)
         line[0].set_ylabel(row.title)
         for axis, column in zip(line[1:], columns, strict=True):
-            _picture(axis, row, brightest=1.4)
-            _overlay(axis, row.maps[column], row.image.shape)
+            draw_picture(axis, row, brightest=1.4)
+            draw_overlay(axis, row.maps[column], row.image.shape)
     for axis, column in zip(axes[0], ["Image and box", *columns], strict=True):
         axis.set_title(column)
     scale = mpl.cm.ScalarMappable(mpl.colors.Normalize(0, 1), HEAT)
@@ -146,9 +146,9 @@ def contact_sheet(bands: Mapping[str, Sequence[Grounded]]) -> Figure:
         figure.text(0.12 / size[0], (y + side / 2) / size[1], band, rotation=90, va="center", size=12)
         for place, row in enumerate(rows):
             axes = [panel(left + place * pair + shift, y) for shift in (0, side + 0.05)]
-            _picture(axes[0], row)
-            _picture(axes[1], row, brightest=1.4)
-            _overlay(axes[1], next(iter(row.maps.values())), row.image.shape)
+            draw_picture(axes[0], row)
+            draw_picture(axes[1], row, brightest=1.4)
+            draw_overlay(axes[1], next(iter(row.maps.values())), row.image.shape)
             x = (left + place * pair) / size[0]
             title = "\n".join(_cut(text, 56) for text in row.title.splitlines())
             figure.text(x, (y + side + 0.06) / size[1], title, size=8.5, va="bottom", parse_math=False)
@@ -163,7 +163,7 @@ def _cut(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
-def _picture(axis: Axes, row: Grounded, brightest: float = 1.0) -> None:
+def draw_picture(axis: Axes, row: Grounded, brightest: float = 1.0) -> None:
     """The image, dimmed where ``brightest`` is above 1 to leave room for an overlay, and its boxes or mask."""
     axis.imshow(row.image / brightest, cmap="gray", vmin=0, vmax=1)
     rim = [withStroke(linewidth=2.8, foreground="black"), Normal()]
@@ -176,7 +176,8 @@ def _picture(axis: Axes, row: Grounded, brightest: float = 1.0) -> None:
     axis.grid(False)
 
 
-def _overlay(axis: Axes, heatmap: np.ndarray, shape: tuple[int, ...]) -> None:
+def draw_overlay(axis: Axes, heatmap: np.ndarray, shape: tuple[int, ...]) -> None:
+    """A heat map over an image of that ``shape``, from its least to its greatest value."""
     low, span = np.nanmin(heatmap), np.nanmax(heatmap) - np.nanmin(heatmap)
     scaled = (heatmap - low) / span if span > 0 else np.zeros_like(heatmap)
     extent = (-0.5, shape[1] - 0.5, shape[0] - 0.5, -0.5)
