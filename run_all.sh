@@ -154,11 +154,6 @@ if [ -z "$dry" ]; then
     fi
 fi
 
-set -- python -m snakemake --profile "workflow/profiles/$profile" \
-    --"$([ "$profile" = local ] && echo cores || echo jobs)" "$jobs" \
-    --config "scale=$scale" "world=$world" "data=$data" "from=$from" "only=$only"
-if [ -z "$dry" ] && [ -n "$(ls .snakemake/locks 2>/dev/null)" ]; then "$@" --unlock >/dev/null 2>&1; fi
-
 # Jobs outlive a run that was killed, and would write behind the back of the next.
 left_behind() {
     squeue --user "$(id -un)" --noheader --format '%i %j %Z' | while read -r id name folder; do
@@ -172,6 +167,11 @@ if [ -n "$slurm" ] && [ -z "$dry" ]; then
     done
     while [ -n "$(left_behind)" ]; do sleep 1; done
 fi
+
+set -- python -m snakemake --profile "workflow/profiles/$profile" \
+    --"$([ "$profile" = local ] && echo cores || echo jobs)" "$jobs" \
+    --config "scale=$scale" "world=$world" "data=$data" "from=$from" "only=$only"
+if [ -z "$dry" ] && [ -n "$(ls .snakemake/locks 2>/dev/null)" ]; then "$@" --unlock >/dev/null 2>&1; fi
 
 # ---- what will be made, and how long that takes ----
 

@@ -54,11 +54,11 @@ def missing(checkout: Path) -> list[str]:
     return found
 
 
-def until(condition: Callable[[], Any], process: Popen) -> bool:
-    """Wait until ``condition`` holds; False when ``process`` ends, or patience does, before that."""
+def until(condition: Callable[[], Any], process: Popen, every: float = 0.01) -> bool:
+    """Wait until ``condition``, asked ``every`` so many seconds, holds; False when ``process`` or patience ends first."""
     end = time.monotonic() + PATIENCE
     while not condition():
         if process.poll() is not None or time.monotonic() > end:
             return False
-        time.sleep(0.01)
+        time.sleep(every)
     return True

@@ -32,6 +32,15 @@ rule preempted:
     shell: "echo start >>starts; [ $(wc -l <starts) -gt 1 ] || sleep 600; touch {output}"
 """
 
+# What a notebook is made to wait for, so that it can be stopped in the middle.
+HOLD = """
+# %%
+import pathlib, time
+
+while pathlib.Path("held").exists():
+    time.sleep(0.1)
+"""
+
 
 def write_profile(folder, **resources):
     """The profile as it is committed, with ``resources`` of further rules, and in more of a hurry."""
@@ -78,8 +87,9 @@ def test_a_job_runs_once_whatever_it_asks_for_and_again_when_it_was_preempted(cl
     process = subprocess.Popen(
         call, cwd=tmp_path, env=cluster, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
-    alone = {"rule_preempted"}
-    assert until(lambda: (tmp_path / "starts").exists() and set(running_jobs(cluster).values()) == alone, process)
+    starts = tmp_path / "starts"
+    alone = ["rule_preempted"]
+    assert until(lambda: starts.exists() and [*running_jobs(cluster).values()] == alone, process, every=0.5)
     urgent = ["sbatch", "--partition=urgent", "--exclusive", "--output=/dev/null", "--wrap=true"]
     subprocess.run(urgent, env=cluster, cwd=tmp_path, check=True)
     output, _ = process.communicate(timeout=PATIENCE)
@@ -87,17 +97,19 @@ def test_a_job_runs_once_whatever_it_asks_for_and_again_when_it_was_preempted(cl
     once = (tmp_path / "gpus").read_text()
     assert once.count("\n") == 1 and once.count(",") == 1
     assert (tmp_path / "nodes").read_text() == "job\n0\n1\n"
-    assert (tmp_path / "starts").read_text() == "start\n" * 2 and (tmp_path / "preempted").exists()
+    assert starts.read_text() == "start\n" * 2 and (tmp_path / "preempted").exists()
 
 
 def test_a_run_that_was_killed_and_a_job_that_was_cancelled_are_made_good(cluster, checkout, whole, tmp_path):
     folder = tmp_path / "clone"
     shutil.copytree(checkout, folder)
     write_profile(folder / "workflow" / "profiles" / "slurm")
-    figure = folder / "runs" / "smoke" / "phantom" / "tradeoff" / "figure_first_look.png"
-    figure.unlink()
     place = "runs/smoke/phantom/notebooks/tradeoff/1_first_look"
     partial = folder / f"{place}.partial.ipynb"
+    held = folder / "held"
+    held.touch()
+    with (folder / "notebooks" / "tradeoff" / "1_first_look.py").open("a") as source:
+        source.write(HOLD)
     call = command(folder, "--profile", "slurm", "--only", "1_first_look", environment=cluster)
 
     def notebook():
@@ -108,7 +120,7 @@ def test_a_run_that_was_killed_and_a_job_that_was_cancelled_are_made_good(cluste
         return None
 
     killed = subprocess.Popen(**call)
-    assert until(notebook, killed)
+    assert until(lambda: partial.exists() and notebook(), killed, every=0.5)
     under_way, (left,) = notebook(), running_jobs(cluster)
     # It ends with a Snakemake on its own node, not with the one that was started here.
     watched = int(under_way.environ()[notebooks.WATCHED])
@@ -119,7 +131,7 @@ def test_a_run_that_was_killed_and_a_job_that_was_cancelled_are_made_good(cluste
     assert list(running_jobs(cluster)) == [left]
 
     cancelled = subprocess.Popen(**call)
-    assert until(lambda: left not in running_jobs(cluster) and notebook() and partial.exists(), cancelled)
+    assert until(lambda: running_jobs(cluster).keys() - {left} and notebook(), cancelled, every=0.5)
     (job,) = running_jobs(cluster)
     subprocess.run(["scancel", job], env=cluster, check=True)
     output, _ = cancelled.communicate(timeout=PATIENCE)
@@ -129,12 +141,12 @@ def test_a_run_that_was_killed_and_a_job_that_was_cancelled_are_made_good(cluste
     where = f"cells so far: {place}.partial.ipynb, output: {place}.log, job: {logs}"
     assert f"failed    tradeoff_1_first_look_phantom: {where}" in output.splitlines()
     assert (folder / f"{place}.log").exists() and (folder / logs / f"{job}.log").exists()
-    assert not figure.exists()
 
+    held.unlink()
     again = subprocess.run(**call, timeout=PATIENCE)
     assert again.returncode == 0, again.stdout[-5000:]
-    assert figure.exists() and not partial.exists()
-    # That another step was made on this machine is no reason to make it again.
+    assert not partial.exists()
+    # That the others were made without SLURM is no reason to make them again.
     assert again.stdout.startswith("To be made at scale smoke, 1 steps")
 
 
@@ -150,10 +162,8 @@ def test_the_whole_graph_comes_through_though_a_training_is_cancelled(cluster, t
             job for job, rule in running_jobs(cluster).items() if rule == "rule_train_wildcards_phantom_finetune_l_0"
         ]
 
-    def checkpoints():
-        return list((folder / "runs" / "smoke" / "checkpoints").glob("phantom-finetune_l-seed0-*.pt"))
-
-    assert until(lambda: checkpoints() and training(), process)
+    started = folder / "runs/smoke/phantom/notebooks/steps/train/finetune_l_seed0.partial.ipynb"
+    assert until(lambda: started.exists() and training(), process, every=0.5)
     subprocess.run(["scancel", *training()], env=cluster, check=True)
     output, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode != 0 and "failed    train: cells so far: " in output
