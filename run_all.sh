@@ -8,9 +8,13 @@ usage() {
 usage: ./run_all.sh [OPTIONS]           regenerate tables, figures and claims
        ./run_all.sh test [PYTEST ARGS]  run the tests
 
-  --scale smoke|toy|bench      how much of everything (toy, the default: two CPU cores; bench: one GPU; smoke: for tests)
-  --world phantom|scenes|nih   only this world (default: phantom and scenes; nih too where --data is given)
-  --data DIR                   the folder with real images (see data_manifests/)
+  --scale smoke|toy|bench|paper|paper_g2g
+                               how much of everything (toy, the default: two CPU cores; bench: one GPU; paper: the papers'
+                               own sizes, for credentialed data and 16 GPUs; paper_g2g: those of
+                               Generate to Ground, 8 GPUs; smoke: for tests)
+  --world WORLD                only this world: phantom, scenes, nih or ms_cxr, at paper scale ms_cxr or coco (default: the
+                               scale's own and the foundation's; nih too where --data is given)
+  --data DIR                   the folder with real images (see data_manifests/) and, if you like, published weights
   --from scores                tables, figures and claims from the committed score rows, in minutes: nothing is trained
   --only TARGET                a paper (tradeoff), a notebook (2_localization), a table or figure (table_01)
   --jobs N                     how many steps run side by side (default: 2)
@@ -66,17 +70,11 @@ else
     [ -z "$slurm" ] || command -v sbatch >/dev/null ||
         fail "profile '$profile' needs SLURM, and there is no sbatch here; run this on a cluster's login node"
     case $jobs in '' | *[!0-9]* | 0*) fail "--jobs '$jobs' is not a number of jobs; give 1 or more" ;; esac
-    if [ -n "$world" ]; then
-        worlds=$(sed -n '/^worlds:/,/^[^ ]/s/^  \([a-z_0-9]*\):.*/\1/p' "$settings" | tr '\n' ' ')
-        case " $worlds" in
-            *" $world "*) ;;
-            *) fail "unknown world '$world' at scale $scale; known: $worlds" ;;
-        esac
-        case $world in
-            phantom | scenes) ;;
-            *) [ -n "$data$from" ] || fail "world '$world' needs real images: give --data DIR (see data_manifests/)" ;;
-        esac
-    fi
+    worlds=$(sed -n '/^worlds:/,/^[^ ]/s/^  \([a-z_0-9]*\):.*/\1/p' "$settings" | tr '\n' ' ')
+    case " $worlds" in
+        *" $world "*) ;;
+        *) [ -z "$world" ] || fail "unknown world '$world' at scale $scale; known: $worlds" ;;
+    esac
     if [ -n "$data" ]; then
         [ ! -f "$data" ] || fail "--data '$data': is a file; give the folder with the images (see data_manifests/)"
         [ -d "$data" ] || fail "--data '$data': no such folder (see data_manifests/)"
@@ -126,9 +124,7 @@ export PYTHONPATH="$PWD/lib${PYTHONPATH:+:$PYTHONPATH}"
 
 if [ $command = test ]; then exec python -m pytest -q "$@"; fi
 
-if [ -n "$data" ]; then
-    case $world in '' | nih) python -m plainsight.worlds nih "$data" || exit 2 ;; esac
-fi
+[ -n "$from" ] || python -m plainsight.needs "$scale" "$data" "$world" || exit 2
 
 # ---- from scores: a folder of its own, so that neither kind of run takes the other's files for its own ----
 

@@ -50,7 +50,7 @@ def train_and_score(variant: str, settings: list[str], steps: int) -> dict[str, 
         file = changed_scale(space.scale_file, settings, runs, steps)
         for name in ("scenes", "phantom"):
             (runs / name / "models").mkdir(parents=True)
-            for part in ("examples.parquet", "texts.parquet", "world.json", "images", "masks", "latents.safetensors"):
+            for part in ("examples.parquet", "texts.parquet", "world.json", "images", "masks", "latents"):
                 if (source := space.world(name) / part).exists():
                     (runs / name / part).symlink_to(source.resolve())
         for part in ("autoencoder", "text_encoder", *(() if variant == "foundation" else ("foundation",))):
@@ -71,7 +71,7 @@ def validation_scores(folder: Path, scale: Scale, space: object, world: str) -> 
     examples = schema.read(space.world(world) / "examples.parquet", worlds.findings(world))
     rows = examples[(examples["split"] == "validation") & (examples["boxes"].map(len) > 0)].reset_index(drop=True)
     protocol = dataclasses.replace(space.experiments.protocols["boxes"], split="validation")
-    moments = latents.read(space.world(world) / "latents.safetensors")
+    moments = latents.read(space.world(world) / "latents")
     return {
         rule: score_examples(
             models.load(folder),

@@ -85,6 +85,7 @@ for row in averages.to_dict("records"):
 # |---|---|
 # | `steps/prepare` | a world: its images, phrases and boxes |
 # | `steps/autoencoder`, `text_encoder`, `latents`, `foundation` | the model before fine-tuning |
+# | `steps/pretrained`, `pretrained_classifier` | the same at the papers' own size, where models are loaded |
 # | `steps/train` | one fine-tuning |
 # | `steps/classifier` | a judge of images that models make, trained on real ones alone |
 # | `steps/ground` | asking one model where its words are; first of all the foundation, on drawn scenes |
@@ -101,6 +102,7 @@ for row in averages.to_dict("records"):
 # | `tradeoff/8_ablations`, `8_ablated_images` | Tables 11 and 10: what the recipe owes to its parts |
 # | `tradeoff/9_benchmarks` | Table 3: beside models that were made for grounding, average against average |
 # | `beyond/2_quality_and_grounding` | do models that ground better make better images? |
+# | `beyond/3_cost` | what the papers' own size costs, table by table |
 # | `beyond/1_ledger` | every claim, every world: what holds, what fails, what is open |
 #
 # Notebooks are text (`.py`, percent format): open them in JupyterLab with "Open With > Notebook". Executed copies lie

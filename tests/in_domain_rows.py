@@ -13,12 +13,12 @@ from plainsight.metrics.generation import METRICS
 from plainsight.results import Run
 from score_rows import score_rows
 
-STEPS = 40
-"""The fine-tuning length that recipes are multiples of; weights are kept after 10, 40 and 80 steps."""
 RECIPES = {
     "in_domain_f": Variant("foundation", False, "captions", 2.0),
     "in_domain_l": Variant("foundation", True, "captions", 2.0),
 }
+ENDS = dict.fromkeys(RECIPES, 80)
+"""Steps; weights are kept after 10, 40 and 80."""
 AUC = {
     "foundation": {0: 0.92},
     "in_domain_f": {10: 0.9, 40: 0.905, 80: 0.91},

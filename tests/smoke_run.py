@@ -55,7 +55,7 @@ def missing(checkout: Path) -> list[str]:
 
 
 def until(condition: Callable[[], Any], process: Popen, every: float = 0.01) -> bool:
-    """Wait until ``condition``, asked ``every`` so many seconds, holds; False if ``process`` or patience ends first."""
+    """Wait until ``condition``, asked ``every`` so many seconds, holds; False when ``process`` or patience ends."""
     end = time.monotonic() + PATIENCE
     while not condition():
         if process.poll() is not None or time.monotonic() > end:

@@ -18,7 +18,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from own_data import ROWS, write_images, write_table
-from plainsight import cli, files, latents, models, notebooks, schema, worlds
+from plainsight import cli, files, latents, models, needs, notebooks, schema, worlds
 from plainsight.config import Experiments, Scale, from_dict, read_yaml
 from plainsight.errors import InputError
 from plainsight.files import atomic
@@ -27,7 +27,6 @@ from plainsight.tokens import token_weights
 from plainsight.training import stages
 from plainsight.training.job import Job
 from plainsight.workspace import open_workspace
-from plainsight.worlds.__main__ import main as check_world
 
 ROOT = Path(__file__).parents[1]
 SECRET = "Mrs Example has a mass"
@@ -44,7 +43,7 @@ def line(caught: pytest.ExceptionInfo) -> str:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--scale", "paper"], "unknown scale 'paper'; known: bench smoke toy"),
+        (["--scale", "huge"], "unknown scale 'huge'; known: bench paper paper_g2g smoke toy"),
         (["--scale", "../scales/toy"], "unknown scale '../scales/toy'"),
         (["--scale", ""], "option --scale needs a value"),
         (["--data", ""], "option --data needs a value"),
@@ -94,7 +93,7 @@ def test_a_bad_setting_is_one_line_and_not_where_snakemake_met_it(checkout, kind
 
 
 def test_images_are_looked_for_before_anything_starts(checkout):
-    result = start(checkout, "--data", str(checkout), fails="plainsight.worlds nih", says="plainsight: no image\\n")
+    result = start(checkout, "--data", str(checkout), fails="plainsight.needs toy", says="plainsight: no image\\n")
     assert result.returncode == 2 and result.stderr == "plainsight: no image\n"
     assert not (checkout / "runs").exists()
 
@@ -181,19 +180,21 @@ def test_notebook_parameters_that_cannot_be_read(tmp_path, capsys, cell):
         ("00000001_000.png", "none of its 1 NIH images has an official box"),
     ],
 )
-def test_folders_without_usable_radiographs_are_refused_beforehand(tmp_path, capsys, name, message):
+def test_folders_without_usable_radiographs_are_refused_beforehand(tmp_path, capsys, monkeypatch, name, message):
+    monkeypatch.chdir(ROOT)
     if name:
         Image.new("L", (8, 8)).save(tmp_path / name)
-    assert check_world(["nih", str(tmp_path)]) == 2
+    assert needs.main(["toy", str(tmp_path), "nih"]) == 2
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1
 
 
-def test_a_usable_folder_passes_and_drawn_worlds_need_none(tmp_path, capsys):
+def test_a_usable_folder_passes_and_drawn_worlds_need_none(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(ROOT)
     (tmp_path / "00013118_008.png").write_bytes(b"its content is looked at later")
-    assert check_world(["nih", str(tmp_path)]) == 0
-    assert check_world(["phantom", "nowhere"]) == 0
-    assert check_world(["nih", str(tmp_path / "nowhere")]) == 2
+    assert needs.main(["toy", str(tmp_path), "nih"]) == needs.main(["toy", str(tmp_path)]) == 0
+    assert needs.main(["toy", "nowhere", "phantom"]) == needs.main(["toy", ""]) == 0
+    assert needs.main(["toy", str(tmp_path / "nowhere"), "nih"]) == 2
     assert "no such folder" in capsys.readouterr().err
 
 
@@ -231,20 +232,30 @@ def test_messages_about_phrases_do_not_hold_them(phrase):
 
 
 @pytest.mark.parametrize(
-    ("tensors", "ids"),
-    [(("mean", "std"), None), (("mean", "std"), "["), (("mean", "std"), '["a", "b"]'), (("mean",), '["a"]')],
+    ("tensors", "metadata"),
+    [
+        (("mean", "std"), None),
+        (("mean", "std"), "["),
+        (("mean", "std"), "[]"),
+        (("mean", "std"), '{"key": "k"}'),
+        (("mean", "std"), '{"key": "k", "image_ids": ["a", "b"]}'),
+        (("mean",), '{"key": "k", "image_ids": ["a"]}'),
+        (("mean", "std"), '{"key": "other", "image_ids": ["a"]}'),
+    ],
 )
-def test_latents_that_are_well_formed_but_not_ours(tmp_path, tensors, ids):
-    path = tmp_path / "latents.safetensors"
-    save_file({name: torch.zeros(1, 2, 2, 2) for name in tensors}, path, ids and {"image_ids": ids})
-    with pytest.raises(InputError, match=r"latents\.safetensors: the cache of latents is damaged.*delete it") as caught:
-        latents.read(path)
+def test_latents_that_are_well_formed_but_not_ours(tmp_path, tensors, metadata):
+    shard = {name: torch.zeros(1, 2, 2, 2) for name in tensors}
+    save_file(shard, tmp_path / "00000.safetensors", metadata and {"shard": metadata})
+    (tmp_path / "index.json").write_text('{"images": 1, "keys": {"00000.safetensors": "k"}}')
+    with pytest.raises(InputError, match=r"00000\.safetensors: the cache of latents is damaged.*delete its") as caught:
+        latents.read(tmp_path)
     line(caught)
 
 
 def test_a_folder_where_a_file_should_be(tmp_path):
-    with pytest.raises(InputError, match="the cache of latents is damaged"):
-        latents.read(tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="no latents here"):
+        latents.read(tmp_path / "file")
     with pytest.raises(InputError, match="Is a directory; give a PNG or JPEG file"):
         schema.read_image(tmp_path)
 
@@ -396,7 +407,10 @@ SDXL = {"addition_embed_type": "text_time", "addition_time_embed_dim": 8, "proje
     [
         (lambda f: shutil.rmtree(f / "vae"), "vae: no such folder; a saved AutoencoderKL belongs there"),
         (lambda f: shutil.rmtree(f / "unet"), "no weights 'raw' here; kept: none"),
-        (lambda f: [path.unlink() for path in (f / "tokenizer").iterdir()], "the tokenizer does not stop"),
+        (
+            lambda f: [path.unlink() for path in (f / "tokenizer").iterdir()],
+            "a tokenizer of 2 tokens, a text encoder of",
+        ),
         (lambda f: (f / "unet" / "diffusion_pytorch_model.safetensors").unlink(), "unet: cannot be loaded"),
         (lambda f: config(f, "unet", sample_size=None), "no whole number as 'sample_size'"),
         (lambda f: unet(f, in_channels=9), "the U-Net reads 9 channels, the autoencoder gives 4"),
@@ -507,8 +521,11 @@ def test_a_damaged_map_is_named(own, tmp_path):
 
 def test_compare_with_an_unknown_scale_or_outside_a_checkout(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(ROOT)
-    assert cli.main(["compare", "--scale", "paper"]) == 2
-    assert capsys.readouterr().err == "plainsight compare: unknown scale 'paper'; known: bench, smoke, toy\n"
+    assert cli.main(["compare", "--scale", "huge"]) == 2
+    assert (
+        capsys.readouterr().err
+        == "plainsight compare: unknown scale 'huge'; known: bench, paper, paper_g2g, smoke, toy\n"
+    )
     monkeypatch.chdir(tmp_path)
     assert cli.main(["compare"]) == 2
     assert "not inside a checkout" in capsys.readouterr().err

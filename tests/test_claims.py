@@ -239,3 +239,15 @@ def test_the_ledger_gathers_every_world_and_paper_and_says_it_in_one_line(tmp_pa
         "tradeoff on nih: of 1 claims 0 hold, 0 fail, 1 are inconclusive; "
         "tradeoff on phantom: of 1 claims 1 hold, 0 fail, 0 are inconclusive."
     )
+
+
+@pytest.mark.parametrize(
+    ("world", "n_patients", "shown"), [("ms_cxr", 4, False), ("ms_cxr", 5, True), ("nih", 4, True)]
+)
+def test_effects_of_few_patients_are_shown_in_open_worlds_alone(world, n_patients, shown):
+    found = Effect(Interval(0.3, 0.2, 0.5, n_patients, 9), (0.3, 0.4))
+    row = judge(CLAIM, found, "toy", world, "n")
+    assert [row[name] for name in ("effect", "low", "high")] == pytest.approx(
+        [0.3, 0.2, 0.5] if shown else [np.nan] * 3, nan_ok=True
+    )
+    assert row["verdict"] == "inconclusive"

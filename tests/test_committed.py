@@ -56,7 +56,7 @@ def test_there_are_results_for_phantoms_and_radiographs():
 def test_the_ledger_follows_from_the_score_rows(folder, rows):
     scale, world = folder.parts[-3:-1]
     asked = results.read_asked(folder.parent)
-    findings = [name for name in worlds.findings(world) if name != "No Finding"]
+    findings = worlds.placed(world)
     names = tables.one_to_one(worlds.NIH_TO_MSCXR) if world == "nih" else tables.same_names(findings)
     chosen = tradeoff.comparisons(*read_published(1, 12), names)
     resamples = open_workspace(scale, ROOT).scale.bootstrap_resamples
@@ -71,7 +71,7 @@ def test_the_ledger_follows_from_the_score_rows(folder, rows):
 def test_the_ledger_of_made_images_follows_from_the_score_rows(path):
     scale, world = path.parts[-4:-2]
     space = open_workspace(scale, ROOT)
-    findings = [name for name in worlds.findings(world) if name != worlds.NO_FINDING]
+    findings = worlds.placed(world)
 
     def read(kind, variants):
         wanted = [generation_scores.Made(variant, seed) for variant in variants for seed in space.seeds(variant)]
@@ -81,15 +81,16 @@ def test_the_ledger_of_made_images_follows_from_the_score_rows(path):
     recognised = tables_generation.auc_values(read("judged", tables.VARIANTS), findings, world, halves)
     values = tables_generation.distance_values(read("distances", tables.VARIANTS))
     paper = dict(zip((4, 5), read_published(4, 5), strict=True))
-    chosen = tradeoff_generation.contrasts(paper[4], paper[5], world)
+    general = space.scale.foundation_world
+    chosen = tradeoff_generation.contrasts(paper[4], paper[5], world, general)
     everything = pd.concat([values, recognised], ignore_index=True)
-    again = tradeoff_generation.judge_generation(chosen, everything, paper, scale, world)
+    again = tradeoff_generation.judge_generation(chosen, everything, paper, scale, world, general)
     pd.testing.assert_frame_equal(again, claims.read(path), rtol=1e-5)
 
     ablated = path.with_name("claims_ablated_images.csv")
     if ablated.is_file():
         values = tables_generation.distance_values(read("distances", (*tables.VARIANTS[1:], *tables.ABLATIONS)))
-        chosen = tradeoff_generation.ablation_contrasts(*read_published(4, 10), world)
+        chosen = tradeoff_generation.ablation_contrasts(*read_published(4, 10), world, general)
         again = tradeoff_generation.judge_ablations(chosen, values, scale, world)
         pd.testing.assert_frame_equal(again, claims.read(ablated), rtol=1e-5)
 

@@ -10,6 +10,7 @@ import yaml
 
 from plainsight.config import Experiments, Scale, from_dict, read_yaml
 from plainsight.errors import InputError
+from plainsight.training.denoising import milestone_steps
 
 WORKFLOW = Path(__file__).parents[1] / "workflow"
 SCALES = sorted((WORKFLOW / "scales").glob("*.yaml"))
@@ -85,13 +86,59 @@ def test_whole_numbers_stand_for_floats_but_not_the_reverse(smoke):
         ("worlds", [], "file.yaml.worlds: expected dict, found []"),
         ("unet", 3, "file.yaml.unet: expected keys and values, found int"),
         ("denoising.learning_rate", "5e-4", "file.yaml.denoising.learning_rate: expected float, found '5e-4'"),
-        ("world", "moon", "world 'moon' is not under 'worlds' (phantom, scenes, nih)"),
+        ("world", "moon", "world 'moon' is not under 'worlds' (phantom, scenes, nih, ms_cxr)"),
+        ("foundation_world", "moon", "foundation_world 'moon' is not under 'worlds' (phantom, scenes, nih, ms_cxr)"),
         ("unet", None, "give either 'pretrained' or all of"),
+        ("denoising.foundation_steps", None, "give either 'pretrained' or all of"),
         ("pretrained", {"repo": "a/b", "revision": "c"}, "give either 'pretrained' or all of"),
+        ("processes", 0, "processes is less than 1"),
+        ("denoising.device_batch", 0, "denoising.device_batch is less than 1"),
+        ("denoising.mixed_precision", False, "mixed_precision: False is not one of no, bf16"),
+        ("sizes", {"finetune_f": {"steps": 0}}, "the size of a variant: steps is less than 1"),
     ],
 )
 def test_wrong_values_in_a_scale_are_named(smoke, key, value, expected):
     assert expected in message(Scale, changed(smoke, key, value))
+
+
+def test_a_variant_s_own_size_stands_above_its_multiple_of_the_scale_s(smoke, experiments):
+    variants = from_dict(Experiments, experiments, "x").variants
+    scale = from_dict(Scale, {**smoke, "sizes": {"finetune_l": {"steps": 7}, "finetune_f_pa": {"batch_size": 3}}}, "x")
+    sizes = {name: (scale.steps(name, variants[name]), scale.batch_size(name, variants[name])) for name in variants}
+    assert sizes["finetune_f"] == (4, 8) and sizes["finetune_l"] == (7, 8) and sizes["finetune_f_pa"] == (4, 3)
+
+
+def test_paper_has_the_published_settings():
+    """Seed 000: its section "Baseline Method", its appendix, and Table 2."""
+    scale = read_yaml(WORKFLOW / "scales" / "paper.yaml", Scale)
+    variants = read_yaml(WORKFLOW / "experiments.yaml", Experiments).variants
+    sizes = {name: (scale.steps(name, variants[name]), scale.batch_size(name, variants[name])) for name in variants}
+    assert sizes["finetune_f"] == sizes["finetune_f_nouncond"] == (30_000, 256)
+    assert sizes["finetune_l"] == sizes["finetune_l_nouncond"] == (60_000, 256)
+    assert sizes["finetune_l_then_f"] == (10_000, 256) and sizes["finetune_f_pa"] == (30_000, 128)
+    assert sizes["in_domain_f"] == sizes["in_domain_l"] == (150_000, 16)
+    assert milestone_steps(scale.denoising, 150_000)[0] == 10_000
+    assert (scale.resolution, scale.denoising.learning_rate, scale.processes) == (512, 5e-5, 16)
+    assert (scale.grounding.num_inference_steps, scale.grounding.last_n) == (50, 40)
+    assert (scale.generation.num_inference_steps, scale.generation.guidance_scale) == (75, 4.0)
+    assert len(scale.pretrained.revision) == 40
+
+
+def test_the_scale_of_generate_to_ground_has_its_published_settings():
+    """Seed 001, section 3.1, and the steps of its launch scripts."""
+    scale = read_yaml(WORKFLOW / "scales" / "paper_g2g.yaml", Scale)
+    training = scale.denoising
+    assert (training.learning_rate, training.warmup_steps, training.schedule) == (5e-5, 1000, "cosine")
+    assert training.steps == 30_001
+    assert training.batch_size == scale.processes * training.device_batch * 2 == 256
+    assert scale.seeds == (4200, 1759, 6357)
+
+
+@pytest.mark.parametrize("name", ["paper", "paper_g2g"])
+def test_the_foundation_is_the_one_whose_revision_the_manifests_state(name):
+    wanted = read_yaml(WORKFLOW / "scales" / f"{name}.yaml", Scale).pretrained
+    text = (WORKFLOW.parent / "data_manifests" / "weights" / "croissant.json").read_text()
+    assert f"https://huggingface.co/{wanted.repo}/tree/{wanted.revision}" in text
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
 import xml.etree.ElementTree as ET
 
@@ -261,6 +262,20 @@ def test_points_of_several_variants_are_named_in_the_legend_and_of_one_beside_th
     main, ablation = (box.lines[0] for box in left.containers[1:3])
     assert main.get_color() == ablation.get_color() == figures.COLOURS["finetune_f"]
     assert main.get_markerfacecolor() != "white" and ablation.get_markerfacecolor() == "white"
+    mpl.pyplot.close(figure)
+
+
+def test_names_of_close_points_do_not_cover_each_other_nor_leave_the_panel():
+    close = points(("finetune_l",) * 4).assign(
+        name=["Pleural Effusion", "Atelectasis", "Lung Opacity", "Edema"], x=[0.5, 0.51, 0.5, 0.9], y=[1, 1.01, 1.2, 3]
+    )
+    figure = figures.against_grounding({"a": close, "b": close, "c": close}, ("CNR",) * 3, ("AUC",) * 3)
+    figure.draw_without_rendering()
+    for axis in figure.axes:
+        boxes = [name.get_window_extent() for name in axis.texts]
+        assert [name.get_text() for name in axis.texts] == close["name"].to_list()
+        assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
+        assert all(axis.bbox.x0 <= box.x0 and box.x1 <= axis.bbox.x1 for box in boxes)
     mpl.pyplot.close(figure)
 
 

@@ -1,12 +1,18 @@
 """Models: the tokenizer against the papers, saving and loading, and what cannot be loaded."""
 
+import json
+import shutil
+
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
+from transformers import BertConfig, BertForMaskedLM, BertTokenizer, CLIPConfig, CLIPModel
 
 from plainsight import models
 from plainsight.config import AutoencoderConfig, TextEncoderConfig, UNetConfig
 from plainsight.errors import InputError
 from plainsight.tokenizer import share_seen
+from plainsight.tokens import token_weights
 
 
 @pytest.fixture(scope="module")
@@ -90,8 +96,6 @@ def test_weights_that_were_not_kept_are_named(folder):
 
 
 def test_a_damaged_part_is_named_in_one_line(folder, tmp_path):
-    import shutil
-
     broken = tmp_path / "broken"
     shutil.copytree(folder, broken)
     (broken / "unet" / "diffusion_pytorch_model.safetensors").write_bytes(b"garbage")
@@ -112,3 +116,137 @@ def test_a_fingerprint_names_what_a_model_computes(tiny_model, tiny_model_dir, t
     padded = models.load(tiny_model_dir)
     padded.tokenizer.pad_token = "<|endoftext|>"
     assert len({name, *map(models.fingerprint, (weight, config, padded))}) == 4
+
+
+# --- other text encoders ---
+
+WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "small", "left", "pleural", "effusion", "##s", "edema", "."]
+
+
+@pytest.fixture
+def bert(tmp_path):
+    """A masked language model of the BERT kind as its authors save one, with its vocabulary."""
+    folder = tmp_path / "bert"
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(WORDS), hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32
+    )
+    BertForMaskedLM(config).save_pretrained(folder)
+    (folder / "vocab.txt").write_text("\n".join(WORDS) + "\n")
+    (folder / "tokenizer_config.json").write_text(json.dumps({"do_lower_case": True, "model_max_length": 512}))
+    return folder
+
+
+@pytest.fixture
+def clip(tmp_path):
+    """A whole CLIP, text and image, with the tokenizer."""
+    folder = tmp_path / "clip"
+    torch.manual_seed(0)
+    text = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    image = {**text, "image_size": 32, "patch_size": 16}
+    CLIPModel(CLIPConfig(text_config=text, vision_config=image)).save_pretrained(folder)
+    models.clip_tokenizer().save_pretrained(folder)
+    return folder
+
+
+def test_an_encoder_of_the_bert_kind_is_told_what_is_padding(model, bert):
+    changed = models.with_text_encoder(model, bert)
+    phrases = ["Small left pleural effusions.", "effusion"]
+    found = changed.encode_text(phrases)
+    assert found.shape == (2, 77, 16) and changed.unet is model.unet and changed.text_encoder is not model.text_encoder
+    reference = BertForMaskedLM.from_pretrained(bert).bert.eval()
+    tokenizer = BertTokenizer.from_pretrained(bert)
+    for phrase, states in zip(phrases, found, strict=True):
+        tokens = tokenizer(phrase, return_tensors="pt")
+        with torch.no_grad():
+            alone = reference(**tokens).last_hidden_state[0]
+        assert torch.allclose(states[: len(alone)], alone, atol=1e-5)  # padding behind it changes nothing
+    ids = changed.text_inputs(phrases)["input_ids"][0, :9]
+    assert [WORDS[i] for i in ids] == [
+        "[CLS]",
+        *["small", "left", "pleural", "effusion", "##s", "."],
+        "[SEP]",
+        "[PAD]",
+    ]
+
+
+def test_words_of_an_encoder_of_the_bert_kind_can_be_located(model, bert):
+    tokenizer = models.with_text_encoder(model, bert).tokenizer
+    chosen = token_weights(tokenizer, "Small left pleural effusions.", "keyword", ("effusion",))
+    assert chosen.tokens == ("effusion", "##s", ".") and chosen.matched and len(chosen.weights) == 77
+    assert token_weights(tokenizer, "small", "start").weights[0] == 1
+    assert token_weights(tokenizer, "small", "end").weights[2] == 1
+
+
+def test_an_encoder_of_the_clip_kind_is_the_text_part_of_its_file(model, clip):
+    changed = models.with_text_encoder(model, clip)
+    reference = CLIPModel.from_pretrained(clip).text_model.eval()
+    phrases = ["small left pleural effusion", "edema"]
+    ids = models.token_ids(models.clip_tokenizer(), phrases)
+    with torch.no_grad():
+        assert torch.allclose(changed.encode_text(phrases), reference(ids).last_hidden_state, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["bert", "clip"])
+def test_a_model_with_another_encoder_is_saved_and_loaded(model, kind, tmp_path, request):
+    changed = models.with_text_encoder(model, request.getfixturevalue(kind))
+    models.save(changed, tmp_path / "saved")
+    loaded = models.load(tmp_path / "saved")
+    assert models.fingerprint(loaded) == models.fingerprint(changed) != models.fingerprint(model)
+    phrases = ["small effusion", "a much longer text about the left pleural effusion " * 10]
+    assert torch.equal(loaded.encode_text(phrases), changed.encode_text(phrases))
+
+
+def test_the_published_chest_x_ray_encoder_is_of_the_bert_kind(model, bert):
+    """Its configuration names a class that comes with the weights, which is never run."""
+    config = json.loads((bert / "config.json").read_text())
+    config |= {"model_type": "cxr-bert", "architectures": ["CXRBertModel"], "projection_size": 8}
+    config["auto_map"] = {"AutoModel": "modeling_cxrbert.CXRBertModel"}
+    (bert / "config.json").write_text(json.dumps(config))
+    expected = BertForMaskedLM.from_pretrained(bert).bert.eval()
+    changed = models.with_text_encoder(model, bert)
+    inputs = changed.text_inputs(["pleural effusion"])
+    with torch.no_grad():
+        assert torch.allclose(
+            changed.encode_text(["pleural effusion"]), expected(**inputs).last_hidden_state, atol=1e-6
+        )
+
+
+def damage_width(folder):
+    BertForMaskedLM(
+        BertConfig(vocab_size=12, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8)
+    ).save_pretrained(folder)
+
+
+def damage_weights(folder):
+    weights = load_file(folder / "model.safetensors")
+    kept = {name: value for name, value in weights.items() if "layer.1.output" not in name}
+    save_file(kept, folder / "model.safetensors", {"format": "pt"})
+
+
+def damage_kind(folder):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"model_type": "roberta"}))
+
+
+def damage_format(folder):
+    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (damage_width, "the U-Net does not read text embeddings of width 8"),
+        (damage_weights, "cannot be loaded as BertModel: weights are missing, first of all encoder.layer.1.output"),
+        (damage_kind, "no text encoder of a known kind here .*'roberta'.*one of clip, clip_text_model, bert, cxr-bert"),
+        (damage_format, "cannot be loaded as BertModel"),
+        (shutil.rmtree, "no text encoder of a known kind here"),
+        (lambda folder: (folder / "vocab.txt").unlink(), "a tokenizer of 5 tokens, a text encoder of 12"),
+    ],
+)
+def test_an_encoder_that_does_not_fit_is_named(model, bert, damage, message):
+    damage(bert)
+    with pytest.raises(InputError, match=message) as caught:
+        models.with_text_encoder(model, bert)
+    assert "\n" not in str(caught.value)

@@ -108,11 +108,11 @@ def test_pictures_with_pixels_stay_within_the_open_worlds(tmp_path, name):
     (fresh / "figure_curves.svg").write_bytes(b"numbers")
     assert "figure_curves.svg" in publish.publish(fresh, tmp_path / "mimic", "mimic")
     (fresh / name).write_bytes(b"pixels")
-    with pytest.raises(InputError, match=f"{name}: may hold pixels .* 'vindr' is not open"):
-        publish.publish(fresh, tmp_path / "vindr", "vindr")
-    assert not (tmp_path / "vindr").exists()
-    for world in worlds.FINDINGS:  # every world there is today is open
-        assert name in publish.publish(fresh, tmp_path / world, world)
+    assert set(worlds.FINDINGS) - worlds.OPEN == {"ms_cxr", "coco"}
+    for world in worlds.FINDINGS:
+        assert (name in publish.publish(fresh, tmp_path / world, world)) == (world in worlds.OPEN)
+        assert (tmp_path / world / name).exists() == (world in worlds.OPEN)
+        assert (tmp_path / world / "figure_curves.svg").exists()
 
 
 def test_the_command_publishes_into_the_checkout_and_never_smoke(tmp_path, monkeypatch, capsys):
@@ -216,3 +216,47 @@ def test_rows_that_differ_in_their_steps_are_compared_each_with_its_own(tmp_path
     assert [d.what for d in publish.compare(folder(tmp_path / "c", curve(0.9)), committed)] == [
         "Edema finetune_f auc 80"
     ]
+
+
+def test_cells_of_few_patients_are_counted_and_not_printed(tmp_path):
+    """Of a world that is not open, that is; with them stay the texts and pictures that show the same cells."""
+    few = pd.concat([table(0.81, patients=9, published=0.9), table(0.87, patients=4, published=0.8)])
+    few["finding"] = ["Edema", "Pneumonia"]
+    fresh, committed = folder(tmp_path / "a", few), tmp_path / "b"
+    counts = pd.DataFrame({"finding": "Edema", "metric": ["n_a", "n_b", "n_c"], "value": [0, 4, 5]})
+    tables.write_table(counts, fresh / "table_09.csv")
+    for name in ("table_01.md", "figure_table_01.png", "figure_table_01.svg"):
+        (fresh / name).write_text("0.87")
+    assert publish.withheld(fresh, "nih") == {}
+    assert publish.withheld(fresh, "ms_cxr") == {"table_01.csv": 1, "table_09.csv": 1}
+    assert publish.publish(fresh, committed, "ms_cxr") == ["claims.csv", "table_01.csv", "table_09.csv"]
+    assert not any("0.87" in path.read_text() for path in committed.iterdir())
+    told = pd.read_csv(committed / "table_01.csv")
+    assert told["value"].tolist()[0] == 0.81 and told["published"].tolist() == [0.9, 0.8]
+    assert told.loc[1, ["value", "std", "low", "high", "patients"]].isna().all()
+    assert pd.read_csv(committed / "table_09.csv")["value"].isna().tolist() == [False, True, False]
+    assert not publish.compare(fresh, committed)
+    publish.publish(fresh, committed, "nih")
+    assert "0.87" in (committed / "table_01.md").read_text() and "0.87" in (committed / "table_01.csv").read_text()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "p10000200",
+        "s50000200 and more",
+        "files/p10/p10000200/s50000200.txt",
+        "10000200,3",
+        "0123abcd-0123abcd-0123abcd-0123abcd-0123abcd.jpg",
+        f"image {17:032x}",
+    ],
+)
+@pytest.mark.parametrize("name", ["table_01.md", "provenance.json", "figure_table_01.svg"])
+def test_identifiers_of_credentialed_data_are_refused_in_any_text(tmp_path, name, text):
+    fresh = folder(tmp_path / "a")
+    (fresh / name).write_text("0.10000200 s150000200 p100002001 10000200000\n")  # none of them is one
+    publish.publish(fresh, tmp_path / "b", "ms_cxr")
+    (fresh / name).write_text(f"first line\n{text}\n")
+    with pytest.raises(InputError, match=f"{name}: line 2 holds what looks like an identifier") as caught:
+        publish.publish(fresh, tmp_path / "c", "ms_cxr")
+    assert text not in str(caught.value) and not (tmp_path / "c").exists()

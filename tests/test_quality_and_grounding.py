@@ -133,7 +133,7 @@ def test_cells_of_trainings_are_those_of_the_tables():
     parts = [
         generation_rows.distances(generation_rows.FID[one.variant], one.seed).assign(**one._asdict()) for one in made
     ]
-    cells = quality.of_trainings(localised, pd.concat(parts, ignore_index=True), 50)
+    cells = quality.of_trainings(localised, pd.concat(parts, ignore_index=True), "scenes", 50)
     assert len(cells) == 7 * 4
     found = cells.set_index(["variant", "seed", "metric"])
     mean = localised[(localised["variant"] == "finetune_f") & (localised["seed"] == 1)]["cnr"].mean()

@@ -85,20 +85,6 @@ def test_what_was_asked_holds_counts_and_no_text(tmp_path):
         results.read_asked(tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("phrase", "finding", "named"),
-    [
-        ("Bilateral pleural effusions, right larger than left", "Pleural Effusion", True),
-        ("PNEUMOTHORAX", "Pneumothorax", True),
-        ("Left base effusion", "Pleural Effusion", False),
-        ("Enlarged heart", "Cardiomegaly", False),
-        ("Left lung base opacity", "Lung Opacity", False),
-    ],
-)
-def test_a_phrase_names_its_finding_when_it_holds_the_whole_name(phrase, finding, named):
-    assert results.names_finding(phrase, finding) is named
-
-
 def test_fresh_tables_come_before_committed_ones(tmp_path):
     space = replace(open_workspace("toy", ROOT), root=tmp_path)
     with pytest.raises(InputError, match=r"no tables in .*runs.*; make them with \./run_all\.sh --scale toy"):

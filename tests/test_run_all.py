@@ -57,7 +57,7 @@ def calls(checkout):
         (["--scale"], "option --scale needs a value"),
         (["--scale", "huge"], "unknown scale 'huge'; known: "),
         (["--world", "mars"], "unknown world 'mars' at scale toy; known: phantom scenes nih"),
-        (["--world", "nih"], "world 'nih' needs real images: give --data DIR"),
+        (["--scale", "paper", "--world", "phantom"], "unknown world 'phantom' at scale paper; known: ms_cxr coco"),
         (["--data", "/no/such/folder"], "--data '/no/such/folder': no such folder"),
         (["--from", "ashes"], "unknown --from 'ashes'; known: scores"),
         (["--from", "scores"], "no score rows are committed for scale 'toy'"),
@@ -111,6 +111,22 @@ def test_the_environment_is_made_once_and_again_when_the_lock_changes(checkout):
         file.write("# changed\n")
     run(checkout, "test")
     assert any("-r requirements.lock" in line for line in calls(checkout))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "asked"),
+    [
+        ([], "toy  "),
+        (["--scale", "paper"], "paper  "),
+        (["--world", "nih", "--data", "."], "toy {checkout} nih"),
+    ],
+)
+def test_what_cannot_be_made_here_is_looked_for_before_anything_starts(checkout, arguments, asked):
+    missing = PYTHON.replace("esac", '    *"plainsight.needs"*) exit 2 ;;\nesac')
+    (checkout.parent / "bin" / "python3.11").write_text(missing)
+    result = run(checkout, *arguments)
+    assert result.returncode == 2 and not (checkout / "runs").exists()
+    assert calls(checkout)[-1].endswith("-m plainsight.needs " + asked.format(checkout=checkout))
 
 
 def test_an_interrupted_installation_is_not_taken_for_a_finished_one(checkout):

@@ -37,7 +37,7 @@ def through_csv(table: pd.DataFrame, folder: Path) -> pd.DataFrame:
 def fresh_04(rows) -> pd.DataFrame:
     distances = generation_rows.read(rows, "distances", tuple(generation_rows.FID))
     similarity = generation_rows.read(rows, "similarity", tables.VARIANTS)
-    return tables_generation.beside(tables_generation.table_04(distances, similarity, 200), PAPER[4])
+    return tables_generation.beside(tables_generation.table_04(distances, similarity, 200), PAPER[4], "scenes")
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def recognised(rows) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def fresh_05(recognised) -> pd.DataFrame:
-    return tables_generation.beside(tables_generation.table_05(recognised), PAPER[5])
+    return tables_generation.beside(tables_generation.table_05(recognised), PAPER[5], "scenes")
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +124,7 @@ def test_published_values_stand_beside_their_own_cells_only(table_04):
 
 def test_table_10_holds_the_ablations_beside_what_they_depart_from(rows, tmp_path):
     read = generation_rows.read(rows, "distances", tuple(generation_rows.FID))
-    table = tables_generation.beside(tables_generation.table_10(read), pd.concat([PAPER[10], PAPER[4]]))
+    table = tables_generation.beside(tables_generation.table_10(read), pd.concat([PAPER[10], PAPER[4]]), "scenes")
     found = through_csv(table, tmp_path)
     assert list(dict.fromkeys(found["variant"])) == ["finetune_l", "finetune_f", *tables.ABLATIONS]
     cells = found.set_index(KEYS)
@@ -206,7 +206,7 @@ def lines(text: str, start: str) -> list[list[str]]:
 
 def test_table_4_for_reading(fresh_04):
     heading = tables_generation.caption_distances(4, fresh_04, SETTING)
-    text = tables_generation.distances_markdown(fresh_04, heading, SETTING)
+    text = tables_generation.distances_markdown(fresh_04, heading, SETTING, "scenes")
     assert "50 of impressions and 50 of phrases; real ones, for both, the 60" in text
     assert "3 training seeds of each fine-tuned model" in text and "no more images than features" not in text
     general, domain, similar = lines(text, "Finetune_L")
@@ -231,6 +231,6 @@ def test_table_5_for_reading(fresh_05):
 
 
 def test_the_figure_shows_what_the_paper_has(fresh_04):
-    shown = tables_generation.for_figure(fresh_04, "phantom")
+    shown = tables_generation.for_figure(fresh_04, "phantom", "scenes")
     assert set(shown["metric"]) == {"fid", "fid_xrv", "ms_ssim"} and set(shown["finding"]) == {"Impressions", "Phrases"}
     assert len(shown) == len(PAPER[4]) and shown["published"].notna().all()

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import in_domain_rows
-from in_domain_rows import FID, RECIPES, STEPS
+from in_domain_rows import ENDS, FID, RECIPES
 from plainsight import generation_scores, published, results, tables
 from plainsight import tables_in_domain as in_domain
 
@@ -27,7 +27,7 @@ def rows(tmp_path_factory) -> tuple[pd.DataFrame, pd.DataFrame]:
     in_domain_rows.write(folder)
     localised = results.read(folder, list(in_domain_rows.localised()))
     images = generation_scores.read(folder, "distances", [*RAW, *EARLY])
-    return in_domain.by_steps(localised, RECIPES, STEPS), in_domain.by_steps(images, RECIPES, STEPS)
+    return in_domain.by_steps(localised, RECIPES, ENDS), in_domain.by_steps(images, RECIPES, ENDS)
 
 
 @pytest.fixture(scope="module")

@@ -43,6 +43,23 @@ def test_the_threshold_is_the_papers_share_of_the_phrases():
     assert [tables_words.seen_more_than(n) for n in (1162, 480, 32, 3)] == [25, 10, 1, 1]
 
 
+def test_where_no_word_is_shared_start_end_and_keywords_remain(tmp_path):
+    """Three patients: ``words.detach`` leaves no word, and the step that counts them has none to count."""
+    attached = word_rows.attached({})
+    few = words.detach(attached[attached["patient"].isin(["p0", "p1", "p2"])])
+    rows = pd.concat([few.assign(variant=variant, seed=0) for variant in tables.VARIANTS], ignore_index=True)
+    texts = pd.DataFrame({"phrase": ["edema"], "finding": ["Edema"]})
+    words.count_texts(texts, FINDINGS, []).assign(wordings=0).to_parquet(tmp_path / "counts.parquet")
+    counts = pd.read_parquet(tmp_path / "counts.parquet")
+    table = tables_words.words_table(rows, FINDINGS, 50, more_than=1)
+    table = tables_words.with_counts(tables_words.beside_words(table, PAPER_06, NAMES), counts)
+    tables.write_table(table, tmp_path / "t.csv")
+    assert set(pd.read_csv(tmp_path / "t.csv")["word"]) == set(words.SPECIAL)
+    kinds = tables_words.token_kinds(rows, 50)
+    assert "| EOS" in tables_words.words_markdown(table, "heading", PAPER_06, NAMES, kinds)
+    assert tables_words.points(rows, table, KEYWORDS).empty
+
+
 def test_means_counts_and_ranks_by_hand(tmp_path):
     """One finding, two seeds, six patients; "left" stands twice in each phrase that holds it."""
     parts = []

@@ -15,8 +15,8 @@ from score_rows import FINDINGS
 
 FOLDER = Path(__file__).parents[1] / "paper_tables"
 PAPER = {number: published.read(FOLDER, "tradeoff", number) for number in (4, 5, 10)}
-CHOSEN = tradeoff_generation.contrasts(PAPER[4], PAPER[5], "phantom")
-ABLATED = tradeoff_generation.ablation_contrasts(PAPER[4], PAPER[10], "phantom")
+CHOSEN = tradeoff_generation.contrasts(PAPER[4], PAPER[5], "phantom", "scenes")
+ABLATED = tradeoff_generation.ablation_contrasts(PAPER[4], PAPER[10], "phantom", "scenes")
 PREFIX = "tradeoff_generation_"
 
 
@@ -26,7 +26,7 @@ def judged(folder: Path, fid: dict[str, float]) -> pd.DataFrame:
     scores = generation_rows.read(folder, "judged", tables.VARIANTS)
     recognised = tables_generation.auc_values(scores, FINDINGS, "phantom", generation_rows.HALVES)
     values = pd.concat([tables_generation.distance_values(distances), recognised], ignore_index=True)
-    ledger = tradeoff_generation.judge_generation(CHOSEN, values, PAPER, "toy", "phantom")
+    ledger = tradeoff_generation.judge_generation(CHOSEN, values, PAPER, "toy", "phantom", "scenes")
     tables.write_table(ledger, folder / "claims_generation.csv")
     ablated = tradeoff_generation.judge_ablations(ABLATED, values, "toy", "phantom")
     tables.write_table(ablated, folder / "claims_ablated_images.csv")
@@ -118,7 +118,7 @@ def test_a_metric_without_a_value_decides_nothing(tmp_path):
     chosen = [one for one in CHOSEN if one.where["metric"] == "fid_infinity"]
     scores = generation_rows.read(tmp_path, "judged", tables.VARIANTS)
     values = pd.concat([values, tables_generation.auc_values(scores, FINDINGS, "phantom", generation_rows.HALVES)])
-    ledger = tradeoff_generation.judge_generation(chosen, values, PAPER, "toy", "phantom")
+    ledger = tradeoff_generation.judge_generation(chosen, values, PAPER, "toy", "phantom", "scenes")
     verdicts = ledger.set_index("id")["verdict"].drop(f"{PREFIX}gap")
     assert len(verdicts) == 4 and set(verdicts) == {"inconclusive"}
 
@@ -155,17 +155,19 @@ def test_a_handful_of_images_runs_through(tmp_path):
     distances = read("distances", tuple(generation_rows.FID))
     setting = tables.Setting("smoke", "phantom", "phantom")
     table_04 = tables_generation.table_04(distances, read("similarity", tables.VARIANTS), 200)
-    table_04 = tables_generation.beside(table_04, PAPER[4])
-    table_10 = tables_generation.beside(tables_generation.table_10(distances), pd.concat([PAPER[10], PAPER[4]]))
+    table_04 = tables_generation.beside(table_04, PAPER[4], "scenes")
+    table_10 = tables_generation.beside(
+        tables_generation.table_10(distances), pd.concat([PAPER[10], PAPER[4]]), "scenes"
+    )
     for number, table in ((4, table_04), (10, table_10)):
         heading = tables_generation.caption_distances(number, table, setting)
         assert "no more images than features" in heading and "Table" in heading
-        assert "nan" not in tables_generation.distances_markdown(table, heading, setting)
+        assert "nan" not in tables_generation.distances_markdown(table, heading, setting, "scenes")
     recognised = tables_generation.auc_values(read("judged", tables.VARIANTS), FINDINGS, "phantom", 2)
-    table_05 = tables_generation.beside(tables_generation.table_05(recognised), PAPER[5])
+    table_05 = tables_generation.beside(tables_generation.table_05(recognised), PAPER[5], "scenes")
     assert "nan" not in tables_generation.auc_markdown(table_05, tables_generation.caption_05(table_05, setting))
-    shown = tables_generation.for_figure(table_04, "phantom")
+    shown = tables_generation.for_figure(table_04, "phantom", "scenes")
     figures.save(figures.made_images(shown, {"fid": "a", "fid_xrv": "b", "ms_ssim": "c"}, "o", "p"), tmp_path / "f")
     values = pd.concat([tables_generation.distance_values(distances), recognised], ignore_index=True)
-    ledger = tradeoff_generation.judge_generation(CHOSEN, values, PAPER, "smoke", "phantom")
+    ledger = tradeoff_generation.judge_generation(CHOSEN, values, PAPER, "smoke", "phantom", "scenes")
     assert set(ledger["verdict"]) == {"inconclusive"} and len(ledger) == len(CHOSEN) + 1

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import in_domain_rows
-from in_domain_rows import AUC, FID, RECIPES, STEPS
+from in_domain_rows import AUC, ENDS, FID, RECIPES
 from plainsight import claims, published, tables, tradeoff_in_domain
 from plainsight import tables_in_domain as in_domain
 from score_rows import joined
@@ -20,12 +20,12 @@ F_L_LOW, L_FIRST = "auc_finetune_f_low_finetune_l_low", "fid_finetune_l_low_foun
 
 
 def localised() -> pd.DataFrame:
-    return in_domain.by_steps(joined(in_domain_rows.localised()), RECIPES, STEPS)
+    return in_domain.by_steps(joined(in_domain_rows.localised()), RECIPES, ENDS)
 
 
 def images() -> pd.DataFrame:
     rows = [frame.assign(**name._asdict()) for name, frame in in_domain_rows.made().items()]
-    return in_domain.by_steps(pd.concat(rows, ignore_index=True), RECIPES, STEPS)
+    return in_domain.by_steps(pd.concat(rows, ignore_index=True), RECIPES, ENDS)
 
 
 def seeds(rows: pd.DataFrame, count: int) -> pd.DataFrame:

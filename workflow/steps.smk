@@ -12,7 +12,7 @@ rule prepare:
         notebook=f"{RUNS}/{{world}}/notebooks/steps/prepare.ipynb",
     params:
         settings=lambda w: plain(step("prepare"), SPACE.size(w.world), RECIPES.texts, RECIPES.confounders),
-        data=lambda w: shlex.quote(DATA if w.world == "nih" else ""),
+        data=lambda w: shlex.quote(DATA if worlds.reads_data(w.world) else ""),
     benchmark:
         f"{RUNS}/{{world}}/notebooks/steps/prepare.tsv"
     priority: 1000
@@ -23,10 +23,10 @@ rule prepare:
 rule latents:
     input:
         lambda w: prepared(w.world),
-        part("autoencoder"),
+        part("autoencoder" if SCALE.pretrained is None else FOUNDATION),
         code=code(step("latents"), stage("latents")),
     output:
-        latents=f"{RUNS}/{{world}}/latents.safetensors",
+        latents=latents("{world}"),
         notebook=f"{RUNS}/{{world}}/notebooks/steps/latents.ipynb",
     params:
         settings=plain(step("latents"), SCALE.resolution),
@@ -37,80 +37,10 @@ rule latents:
         execute(world="wildcards.world")
 
 
-# ---- the foundation: trained on scenes, once ----
+# ---- the foundation, and what judges images that are made: trained here, or loaded ----
 
 
-rule autoencoder:
-    input:
-        prepared("scenes"),
-        prepared("phantom"),
-        code=code(step("autoencoder"), stage("autoencoder")),
-    output:
-        model=part("autoencoder"),
-        notebook=f"{RUNS}/{FOUNDATION_WORLD}/notebooks/steps/autoencoder.ipynb",
-    params:
-        settings=plain(step("autoencoder"), SCALE.autoencoder, SCALE.resolution),
-    benchmark:
-        f"{RUNS}/{FOUNDATION_WORLD}/notebooks/steps/autoencoder.tsv"
-    priority: 1000
-    shell:
-        execute()
-
-
-rule text_encoder:
-    input:
-        prepared("scenes"),
-        prepared("phantom"),
-        code=code(step("text_encoder"), stage("text_encoder")),
-    output:
-        model=part("text_encoder"),
-        notebook=f"{RUNS}/{FOUNDATION_WORLD}/notebooks/steps/text_encoder.ipynb",
-    params:
-        settings=plain(step("text_encoder"), SCALE.text_encoder, SCALE.resolution),
-    benchmark:
-        f"{RUNS}/{FOUNDATION_WORLD}/notebooks/steps/text_encoder.tsv"
-    priority: 1000
-    shell:
-        execute()
-
-
-rule foundation:
-    input:
-        prepared(FOUNDATION_WORLD),
-        part("autoencoder"),
-        part("text_encoder"),
-        f"{RUNS}/{FOUNDATION_WORLD}/latents.safetensors",
-        code=code(step("foundation"), stage("foundation")),
-    output:
-        model=part("foundation"),
-        notebook=f"{RUNS}/{FOUNDATION_WORLD}/notebooks/steps/foundation.ipynb",
-    params:
-        settings=plain(step("foundation"), SCALE.unet, SCALE.denoising),
-    threads: SCALE.foundation_threads
-    benchmark:
-        f"{RUNS}/{FOUNDATION_WORLD}/notebooks/steps/foundation.tsv"
-    priority: 1000
-    shell:
-        execute()
-
-
-# ---- what judges images that are made: trained on each world, never shown to the models ----
-
-
-rule classifier:
-    input:
-        lambda w: prepared(w.world),
-        code=code(step("classifier"), stage("classifier")),
-    output:
-        model=f"{RUNS}/{{world}}/models/classifier/seed0/run.json",
-        notebook=f"{RUNS}/{{world}}/notebooks/steps/classifier.ipynb",
-    params:
-        settings=plain(step("classifier"), SCALE.classifier, SCALE.resolution),
-    benchmark:
-        f"{RUNS}/{{world}}/notebooks/steps/classifier.tsv"
-    priority: 90
-    shell:
-        execute(world="wildcards.world")
+include: "trained.smk" if SCALE.pretrained is None else "pretrained.smk"
 
 
 # ---- what can be known without a model, and what is asked ----
@@ -139,7 +69,7 @@ rule train:
     input:
         lambda w: prepared(w.world),
         lambda w: model(w.world, RECIPES.variants[w.variant].base, w.seed),
-        f"{RUNS}/{{world}}/latents.safetensors",
+        lambda w: latents(w.world),
         code=code(step("train"), stage("finetune")),
     output:
         model=f"{RUNS}/{{world}}/models/{{variant}}/seed{{seed}}/run.json",
@@ -163,7 +93,7 @@ for world, variant, protocols, reader in asked():
         input:
             prepared(world),
             lambda w, world=world, variant=variant: model(world, variant, w.seed),
-            f"{RUNS}/{world}/latents.safetensors",
+            latents(world),
             code=code(step("ground")),
         output:
             [SPACE.scores(world, variant, "{seed}", protocol) for protocol in protocols],
@@ -208,7 +138,7 @@ for world, variant, reader in worded():
         input:
             prepared(world),
             lambda w, world=world, variant=variant: model(world, variant, w.seed),
-            f"{RUNS}/{world}/latents.safetensors",
+            latents(world),
             code=code(step("words")),
         output:
             by_word(world, variant, "{seed}"),

@@ -11,14 +11,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
 
+from plainsight import words
 from plainsight.errors import InputError
 from plainsight.statistics import Effect
+from plainsight.worlds import OPEN
 
 Verdict = Literal["holds", "fails", "inconclusive"]
 VERDICTS = ("holds", "fails", "inconclusive")
@@ -111,7 +113,13 @@ def seeds_agreeing(claim: Claim, effect: Effect) -> int:
 
 
 def judge(claim: Claim, effect: Effect, scale: str, world: str, notebook: str) -> dict[str, Any]:
-    """One row of the ledger. The statistic ends in what is claimed of it: ``> 0``, ``< 0``, or within which margin."""
+    """One row of the ledger. The statistic ends in what is claimed of it: ``> 0``, ``< 0``, or within which margin.
+
+    An effect of fewer than ``plainsight.words.MIN_PATIENTS`` patients of a world that is not open has no numbers.
+    """
+    shown = effect.interval
+    if world not in OPEN and shown.n_patients < words.MIN_PATIENTS:
+        shown = replace(shown, estimate=math.nan, low=math.nan, high=math.nan)
     claimed = {1: "> 0", -1: "< 0"}.get(claim.direction, f"within ±{claim.margin}")
     return {
         "id": claim.id,
@@ -122,9 +130,9 @@ def judge(claim: Claim, effect: Effect, scale: str, world: str, notebook: str) -
         "statistic": f"{claim.statistic} {claimed}",
         "scale": scale,
         "world": world,
-        "effect": effect.interval.estimate,
-        "low": effect.interval.low,
-        "high": effect.interval.high,
+        "effect": shown.estimate,
+        "low": shown.low,
+        "high": shown.high,
         "seeds": len(effect.seed_effects),
         "seeds_agreeing": seeds_agreeing(claim, effect),
         "verdict": decide(claim, effect),

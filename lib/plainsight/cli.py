@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from plainsight.commands import compare, ground, score
+from plainsight.commands import compare, data, ground, score
 from plainsight.errors import InputError
 
 
@@ -28,7 +28,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="plainsight", description="Does a text-to-image diffusion model know where its words are?"
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (ground, score, compare):
+    for command in (ground, score, compare, data):
         command.add(commands)
     return parser
 

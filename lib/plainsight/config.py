@@ -109,11 +109,19 @@ class DenoisingConfig:
     max_grad_norm: float
     ema_decay: float
     checkpoint_every: int
-    foundation_steps: int
+    foundation_steps: int | None
+    """None where the foundation is not trained here."""
     steps: int
     """Fine-tuning steps of a frozen-encoder run; a variant's own length is a multiple of it."""
     milestones: tuple[float, ...]
     """Fractions of ``steps`` at which weights are kept for the curves over training."""
+    schedule: typing.Literal["constant", "cosine"] = "constant"
+    """Of the learning rate, after the warm-up: as it is, or down to 0 at the last step along half a cosine."""
+    device_batch: int | None = None
+    """Most samples that a process takes at once; more are taken in parts whose gradients add up. None: all at once."""
+    mixed_precision: typing.Literal["no", "bf16"] = "no"
+    activation_checkpointing: bool = False
+    """Compute activations again in the backward pass instead of keeping them: slower, far less memory."""
 
 
 @dataclass(frozen=True)
@@ -151,10 +159,23 @@ class ClassifierConfig:
 
 @dataclass(frozen=True)
 class Pretrained:
-    """Weights from a hub or a local folder, in place of a foundation trained here (paper scale)."""
+    """Weights published on the Hugging Face hub, in place of some trained here (paper scale)."""
 
     repo: str
     revision: str
+    """A commit of the repository. A branch is taken too; it pins nothing, but the commit it led to is recorded."""
+
+
+@dataclass(frozen=True)
+class VariantSize:
+    """How long and on how much one variant trains, where a paper's numbers are no multiples of the scale's."""
+
+    steps: int | None = None
+    batch_size: int | None = None
+
+    def __post_init__(self) -> None:
+        if wrong := [key for key, value in _counts(self, "") if value < 1]:
+            raise InputError(f"the size of a variant: {wrong[0]} is less than 1; give 1 or more")
 
 
 @dataclass(frozen=True)
@@ -179,12 +200,30 @@ class Scale:
     unet: UNetConfig | None = None
     classifier: ClassifierConfig | None = None
     pretrained: Pretrained | None = None
+    """The foundation, loaded and not trained."""
+    foundation_world: str = "scenes"
+    """The world of the foundation's own kind of images and captions; its models lie there."""
+    processes: int = 1
+    """Processes, one a GPU, that share a training or the latents of a world; fewer where there are fewer GPUs."""
+    sizes: dict[str, VariantSize] = dataclasses.field(default_factory=dict)
+    """By variant."""
+
+    def steps(self, name: str, variant: Variant) -> int:
+        """Training steps of the variant of that name."""
+        own = self.sizes.get(name, VariantSize()).steps
+        return own or round(variant.length * self.denoising.steps)
+
+    def batch_size(self, name: str, variant: Variant) -> int:
+        """Images in one training step of the variant of that name."""
+        own = self.sizes.get(name, VariantSize()).batch_size
+        return own or round(variant.batch * self.denoising.batch_size)
 
     def __post_init__(self) -> None:
-        if self.world not in self.worlds:
-            raise InputError(
-                f"scale {self.name}: world {self.world!r} is not under 'worlds' ({', '.join(self.worlds)})"
-            )
+        for key in ("world", "foundation_world"):
+            if getattr(self, key) not in self.worlds:
+                raise InputError(
+                    f"scale {self.name}: {key} {getattr(self, key)!r} is not under 'worlds' ({', '.join(self.worlds)})"
+                )
         for name, size in self.worlds.items():
             if size.models_from is not None and size.models_from not in self.worlds:
                 raise InputError(f"scale {self.name}: worlds.{name}.models_from: no world {size.models_from!r}")
@@ -196,11 +235,12 @@ class Scale:
             raise InputError(f"scale {self.name}: 'seeds' is empty; give one or more")
         if self.grounding.last_n > self.grounding.num_inference_steps:
             raise InputError(f"scale {self.name}: grounding.last_n is more than grounding.num_inference_steps")
-        built = (self.autoencoder, self.text_encoder, self.unet, self.classifier)
-        if (self.pretrained is None) == (None in built):
+        built = (self.autoencoder, self.text_encoder, self.unet, self.classifier, self.denoising.foundation_steps)
+        given = [part is not None for part in built]
+        if any(given) if self.pretrained else not all(given):
             raise InputError(
-                f"scale {self.name}: give either 'pretrained' or all of 'autoencoder', 'text_encoder', 'unet' and "
-                "'classifier'"
+                f"scale {self.name}: give either 'pretrained' or all of 'autoencoder', 'text_encoder', 'unet', "
+                "'classifier' and 'denoising.foundation_steps'"
             )
 
 
@@ -265,7 +305,7 @@ class Experiments:
 
 
 _COUNTS = ("resolution", "threads", "foundation_threads", "bootstrap_resamples", "batch_size", "checkpoint_every")
-_COUNTS += ("steps", "foundation_steps", "num_inference_steps", "last_n")
+_COUNTS += ("steps", "foundation_steps", "num_inference_steps", "last_n", "processes", "device_batch")
 
 
 def _counts(settings: object, place: str) -> typing.Iterator[tuple[str, int]]:
@@ -274,7 +314,7 @@ def _counts(settings: object, place: str) -> typing.Iterator[tuple[str, int]]:
         value, key = getattr(settings, field.name), f"{place}{field.name}"
         if dataclasses.is_dataclass(value):
             yield from _counts(value, f"{key}.")
-        elif field.name in _COUNTS:
+        elif field.name in _COUNTS and value is not None:
             yield key, value
 
 

@@ -1,8 +1,9 @@
 """What a network sees in an image: features for distances between sets of images, and scores for findings.
 
-An `Extractor` turns images into features (N, D). At paper scale seed 000 takes Inception-v3 (general) and
-torchxrayvision's densenet121-res224-all (domain); no pretrained weights come with the packages, so at smaller scales
-DenseNets of the same package trained here stand in for both, on scenes and on the world in use.
+An `Extractor` turns images into features (N, D). At paper scale, as in seed 000, these are Inception-v3 (general) and
+torchxrayvision's densenet121-res224-all (domain), once loaded and checked (`convert_published`); no pretrained weights
+come with the packages, so at smaller scales DenseNets of the same package trained here stand in for both, on scenes and
+on the world in use.
 """
 
 from __future__ import annotations
@@ -23,12 +24,27 @@ from torch import nn
 
 from plainsight.config import ClassifierConfig
 from plainsight.errors import InputError
+from plainsight.hub import File, fetch_file
+from plainsight.inception import Inception
 from plainsight.latents import to_model_range
 from plainsight.seeding import seeded_initialisation
 
 XRV_WEIGHTS = "densenet121-res224-all"
 XRV_NAMES = {"Pleural Effusion": "Effusion"}
 """Findings whose name differs in torchxrayvision's labels."""
+INCEPTION_WEIGHTS = "inception-2015-12-05"
+PUBLISHED = {
+    INCEPTION_WEIGHTS: File(
+        "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth",
+        "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
+    ),
+    XRV_WEIGHTS: File(
+        "https://github.com/mlmed/torchxrayvision/releases/download/v1/"
+        "nih-pc-chex-mimic_ch-google-openi-kaggle-densenet121-d121-tw-lr001-rot45-tr15-sc15-seed0-best.pt",
+        "56524913dd16a906422e8d8b66a7a5c46be1d82eb7ac012d8103776f1aa68899",
+    ),
+}
+"""The judges of seed 000, with the checksums that data_manifests/weights states."""
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
 
@@ -105,9 +121,40 @@ def pretrained_xrv(cache: Path | None = None) -> Classifier:
     weights to ``cache`` (its own folder by default) where they are not there yet.
     """
     network = _torchxrayvision().models.DenseNet(weights=XRV_WEIGHTS, cache_dir=cache)
-    ours = {theirs: name for name, theirs in XRV_NAMES.items()}
     network.requires_grad_(False)
-    return Classifier(network, tuple(ours.get(name, name) for name in network.targets), colour=False)
+    return Classifier(network, _our_names(network.targets), colour=False)
+
+
+def build_published(name: str) -> Classifier:
+    """The network of one of `PUBLISHED`, without its weights; Inception has features and no findings."""
+    if name == INCEPTION_WEIGHTS:
+        return Classifier(Inception(), (), colour=True)
+    package = _torchxrayvision()
+    labels = package.models.DenseNet.targets
+    network = package.models.DenseNet(num_classes=len(labels), op_threshs=torch.zeros(len(labels)))
+    network.input_resolution = package.models.model_urls[name]["input_resolution"]
+    return Classifier(network, _our_names(labels), colour=False)
+
+
+def convert_published(name: str, folder: Path, mirror: Path | None = None) -> None:
+    """Write one of `PUBLISHED` into ``folder`` as `load_classifier` reads it, from its checked file.
+
+    torchxrayvision publishes a pickled network, which could run any code: it is unpickled this once, after its checksum
+    was found right, and only its weights are kept.
+
+    Raises:
+        InputError: the file can neither be found (``mirror``: see `plainsight.hub.fetch_file`) nor downloaded, or is
+            another one.
+    """
+    source = fetch_file(PUBLISHED[name], mirror)
+    if name == INCEPTION_WEIGHTS:
+        weights = torch.load(source, map_location="cpu", weights_only=True)
+        weights = {key.replace("fc.", "classifier."): value for key, value in weights.items()}
+    else:
+        weights = pretrained_xrv(source.parent).network.state_dict()
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(weights, folder / WEIGHTS)
+    (folder / CONFIG).write_text(json.dumps({"published": name}, indent=2) + "\n", encoding="utf-8")
 
 
 def save_classifier(classifier: Classifier, config: ClassifierConfig, folder: Path) -> None:
@@ -125,8 +172,11 @@ def load_classifier(folder: Path, device: str | torch.device = "cpu") -> Classif
         raise InputError(f"{folder}: no such folder; train the classifier first")
     try:
         record = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        config = ClassifierConfig(**record["config"])
-        classifier = build_classifier(config, record["findings"], record["colour"], seed=0)
+        if "published" in record:
+            classifier = build_published(record["published"])
+        else:
+            config = ClassifierConfig(**record["config"])
+            classifier = build_classifier(config, record["findings"], record["colour"], seed=0)
         classifier.network.load_state_dict(load_file(folder / WEIGHTS))
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:200]
@@ -170,6 +220,12 @@ def _auc(positive: np.ndarray, negative: np.ndarray) -> float:
     # The rank-sum form, which a thousand halves of a table need to be quick.
     ranks = rankdata(np.concatenate([positive, negative]))[: len(positive)]
     return float((ranks.mean() - (len(positive) + 1) / 2) / len(negative))
+
+
+def _our_names(labels: Sequence[str]) -> tuple[str, ...]:
+    """torchxrayvision's labels by this project's names."""
+    ours = {theirs: name for name, theirs in XRV_NAMES.items()}
+    return tuple(ours.get(label, label) for label in labels)
 
 
 def _architecture(config: ClassifierConfig, n_findings: int, colour: bool) -> dict[str, object]:

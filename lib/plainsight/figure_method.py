@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, PathPatch, Polygon
 from matplotlib.path import Path as Outline
 
-from plainsight.figures import COLOURS, HEAT, STYLE, Grounded, _overlay, _picture
+from plainsight.figures import COLOURS, HEAT, STYLE, Grounded, draw_overlay, draw_picture
 from plainsight.token_maps import TokenMaps
 
 WIDTH, HEIGHT = 12.6, 5.8
@@ -76,7 +76,7 @@ def figure_01(method: Method) -> Figure:
 def _inputs(figure: Figure, page: Axes, method: Method) -> None:
     """The image, some of its noised latents, and the phrase."""
     middle = 0.2 + SIDE / 2
-    _picture(_panel(figure, 0.2, 3.45, SIDE), Grounded("", method.image, (), {}))
+    draw_picture(_panel(figure, 0.2, 3.45, SIDE), Grounded("", method.image, (), {}))
     shown = list(method.latents.items())
     for place, (timestep, latent) in enumerate([shown[0], shown[len(shown) // 2], shown[-1]]):
         x = 0.2 + place * (SIDE - 0.52) / 2
@@ -132,8 +132,8 @@ def _maps(figure: Figure, page: Axes, variant: str, method: Method) -> None:
     _arrow(page, (corner, y + 0.4), (END - 0.1, y + 0.4), color=colour)
     page.text(corner + 0.12, y + 0.46, "mean", size=9, color=colour)
     image = _panel(figure, END, y + 0.05, SIDE)
-    _picture(image, Grounded("", method.image, method.boxes, {}), brightest=1.4)
-    _overlay(image, method.heatmaps[variant], method.image.shape)
+    draw_picture(image, Grounded("", method.image, method.boxes, {}), brightest=1.4)
+    draw_overlay(image, method.heatmaps[variant], method.image.shape)
 
 
 def _legend(page: Axes) -> None:

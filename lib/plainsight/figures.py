@@ -6,6 +6,7 @@ writes it as PNG and SVG. Models differ by colour, marker and line, so that a fi
 
 from __future__ import annotations
 
+import itertools
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import Normal, withStroke
+from matplotlib.transforms import Bbox
 
 from plainsight.files import atomic
 
@@ -110,11 +112,11 @@ def figure_02(rows: Sequence[Grounded]) -> Figure:
     size = (1.75 * (1 + len(columns)), 1.8 * len(rows) + 0.6)
     figure, axes = plt.subplots(len(rows), 1 + len(columns), figsize=size, squeeze=False, layout="constrained")
     for line, row in zip(axes, rows, strict=True):
-        _picture(line[0], row)
+        draw_picture(line[0], row)
         line[0].set_ylabel(row.title)
         for axis, column in zip(line[1:], columns, strict=True):
-            _picture(axis, row, brightest=1.4)
-            _overlay(axis, row.maps[column], row.image.shape)
+            draw_picture(axis, row, brightest=1.4)
+            draw_overlay(axis, row.maps[column], row.image.shape)
     for axis, column in zip(axes[0], ["Image and box", *columns], strict=True):
         axis.set_title(column)
     scale = mpl.cm.ScalarMappable(mpl.colors.Normalize(0, 1), HEAT)
@@ -144,9 +146,9 @@ def contact_sheet(bands: Mapping[str, Sequence[Grounded]]) -> Figure:
         figure.text(0.12 / size[0], (y + side / 2) / size[1], band, rotation=90, va="center", size=12)
         for place, row in enumerate(rows):
             axes = [panel(left + place * pair + shift, y) for shift in (0, side + 0.05)]
-            _picture(axes[0], row)
-            _picture(axes[1], row, brightest=1.4)
-            _overlay(axes[1], next(iter(row.maps.values())), row.image.shape)
+            draw_picture(axes[0], row)
+            draw_picture(axes[1], row, brightest=1.4)
+            draw_overlay(axes[1], next(iter(row.maps.values())), row.image.shape)
             x = (left + place * pair) / size[0]
             title = "\n".join(_cut(text, 56) for text in row.title.splitlines())
             figure.text(x, (y + side + 0.06) / size[1], title, size=8.5, va="bottom", parse_math=False)
@@ -161,7 +163,7 @@ def _cut(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
-def _picture(axis: Axes, row: Grounded, brightest: float = 1.0) -> None:
+def draw_picture(axis: Axes, row: Grounded, brightest: float = 1.0) -> None:
     """The image, dimmed where ``brightest`` is above 1 to leave room for an overlay, and its boxes or mask."""
     axis.imshow(row.image / brightest, cmap="gray", vmin=0, vmax=1)
     rim = [withStroke(linewidth=2.8, foreground="black"), Normal()]
@@ -174,7 +176,8 @@ def _picture(axis: Axes, row: Grounded, brightest: float = 1.0) -> None:
     axis.grid(False)
 
 
-def _overlay(axis: Axes, heatmap: np.ndarray, shape: tuple[int, ...]) -> None:
+def draw_overlay(axis: Axes, heatmap: np.ndarray, shape: tuple[int, ...]) -> None:
+    """A heat map over an image of that ``shape``, from its least to its greatest value."""
     low, span = np.nanmin(heatmap), np.nanmax(heatmap) - np.nanmin(heatmap)
     scaled = (heatmap - low) / span if span > 0 else np.zeros_like(heatmap)
     extent = (-0.5, shape[1] - 0.5, shape[0] - 0.5, -0.5)
@@ -470,12 +473,28 @@ def against_grounding(
 
 
 def _name_points(axis: Axes, points: pd.DataFrame) -> None:
-    """Names beside points, towards the middle of the panel, above and below in turn."""
-    middle = sum(axis.get_xlim()) / 2
-    for number, dot in enumerate(points.sort_values("y").itertuples()):
-        left, above = dot.x < middle, bool(number % 2)
-        place = {"xytext": (5 if left else -5, 4 if above else -11), "ha": "left" if left else "right"}
-        axis.annotate(dot.name, (dot.x, dot.y), textcoords="offset points", fontsize=8, color="0.25", **place)
+    """A name beside each point, at the corner where it covers the fewest points and names and stays in the panel."""
+    axis.figure.draw_without_rendering()
+    taken = [Bbox.from_bounds(*(place - 4), 8, 8) for place in axis.transData.transform(points[["x", "y"]])]
+    corners = [
+        {"xytext": (x, y), "ha": "left" if x > 0 else "right", "va": "bottom" if y > 0 else "top"}
+        for x, y in itertools.product((5, -5), (3, -3))
+    ]
+    for dot in points.itertuples():
+        names = [
+            axis.annotate(dot.name, (dot.x, dot.y), textcoords="offset points", fontsize=8, color="0.25", **corner)
+            for corner in corners
+        ]
+        boxes = [name.get_window_extent() for name in names]
+        covered = [box.count_overlaps(taken) + (not _inside(box, axis.bbox)) for box in boxes]
+        best = covered.index(min(covered))
+        taken.append(boxes[best])
+        for name in (*names[:best], *names[best + 1 :]):
+            name.remove()
+
+
+def _inside(box: Bbox, panel: Bbox) -> bool:
+    return panel.x0 <= box.x0 and box.x1 <= panel.x1 and panel.y0 <= box.y0 and box.y1 <= panel.y1
 
 
 def _legend_below(figure: Figure, *axes: Axes) -> None:

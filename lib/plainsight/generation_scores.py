@@ -28,7 +28,8 @@ from plainsight.config import DenoisingConfig
 from plainsight.errors import InputError
 
 KINDS = ("distances", "similarity", "judged")
-PROMPTS = {"phantom": ("impressions", "phrases"), "scenes": ("captions",)}
+_REPORTS, _CAPTIONS = ("impressions", "phrases"), ("captions",)
+PROMPTS = {"phantom": _REPORTS, "ms_cxr": _REPORTS, "scenes": _CAPTIONS, "coco": _CAPTIONS}
 """Whose texts images are made of: raw impressions of split ``generation`` and curated phrases of split ``grounding``;
 in a world whose texts are captions, those of split ``generation``."""
 REAL = "real"

@@ -124,8 +124,8 @@ def ground(
             sums.setdefault(side, torch.zeros(len(latents), *side)).index_add_(0, rows, maps.cpu())
         if on_batch is not None:
             on_batch()
-    total = torch.stack([_resize(maps, latent_size, resize) for maps in sums.values()]).sum(dim=0)
-    return _resize(total / (layers * len(timesteps)), size, "bilinear")
+    total = torch.stack([resize_maps(maps, latent_size, resize) for maps in sums.values()]).sum(dim=0)
+    return resize_maps(total / (layers * len(timesteps)), size, "bilinear")
 
 
 def score_examples(
@@ -169,7 +169,7 @@ def score_examples(
             maps = ground(
                 model,
                 sample_latents(moments, part["image_id"].tolist(), noise_seed),
-                _embed(model, part["phrase"].tolist()),
+                embed_phrases(model, part["phrase"].tolist()),
                 torch.from_numpy(np.stack([token.weights for token in tokens])),
                 part["example_id"].tolist(),
                 config,
@@ -233,13 +233,13 @@ def _score_rows(
 
 
 @torch.inference_mode()
-def _embed(model: Model, phrases: Sequence[str]) -> torch.Tensor:
+def embed_phrases(model: Model, phrases: Sequence[str]) -> torch.Tensor:
     """Prompt embeddings (N, T, C), each distinct phrase encoded once."""
     distinct = list(dict.fromkeys(phrases))
     return model.encode_text(distinct)[[distinct.index(phrase) for phrase in phrases]]
 
 
-def _resize(maps: torch.Tensor, size: tuple[int, int], mode: str) -> torch.Tensor:
+def resize_maps(maps: torch.Tensor, size: tuple[int, int], mode: str) -> torch.Tensor:
     """(N, h, w) to (N, H, W); ``nearest`` is the value under each pixel's centre, also where H / h is not whole."""
     if mode == "bilinear":
         return F.interpolate(maps[:, None], size, mode="bilinear", align_corners=False)[:, 0]

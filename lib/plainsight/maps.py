@@ -61,7 +61,7 @@ def write_maps(
     images = todo["image"].drop_duplicates()
     with tqdm(images.items(), total=len(images), desc="checking images", unit="image", delay=1) as files:
         for row, name in files:
-            schema.read_image(root / name, table.place(row, "image"))
+            schema.read_image(root / name, f"{root / name} ({table.place(row, 'image')})")
     mapfolder.claim(out, asked, settings)
     batches = -(-len(todo) * config.last_n // config.batch_size)
     there = f", {len(asked) - len(todo)} are there" if len(asked) > len(todo) else ""

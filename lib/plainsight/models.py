@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import (
+    AutoencoderKL,
+    ConfigMixin,
+    DDIMScheduler,
+    ModelMixin,
+    StableDiffusionPipeline,
+    UNet2DConditionModel,
+)
 from diffusers.models.attention_processor import Attention
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+from transformers import BertModel, BertTokenizer, CLIPTextConfig, CLIPTextModel, CLIPTokenizer, PreTrainedModel
 
 from plainsight.config import AutoencoderConfig, TextEncoderConfig, UNetConfig
 from plainsight.errors import InputError
 from plainsight.seeding import seeded_initialisation
 from plainsight.tokenizer import CONTEXT_LENGTH, clip_tokenizer
+
+TEXT_ENCODERS = {
+    "clip": (CLIPTextModel, CLIPTokenizer),
+    "clip_text_model": (CLIPTextModel, CLIPTokenizer),
+    "bert": (BertModel, BertTokenizer),
+    "cxr-bert": (BertModel, BertTokenizer),
+}
+"""The kinds of text encoder, as ``model_type`` of their ``config.json`` names them, and their classes."""
 
 
 @dataclass
@@ -24,8 +40,8 @@ class Model:
 
     vae: AutoencoderKL
     unet: UNet2DConditionModel
-    text_encoder: CLIPTextModel
-    tokenizer: CLIPTokenizer
+    text_encoder: CLIPTextModel | BertModel
+    tokenizer: CLIPTokenizer | BertTokenizer
     scheduler: DDIMScheduler
 
     @property
@@ -34,7 +50,16 @@ class Model:
 
     def encode_text(self, phrases: list[str]) -> torch.Tensor:
         """Prompt embeddings (B, 77, C) of ``phrases``, padding included; longer ones are cut."""
-        return self.text_encoder(token_ids(self.tokenizer, phrases).to(self.device)).last_hidden_state
+        return self.text_encoder(**self.text_inputs(phrases)).last_hidden_state
+
+    def text_inputs(self, phrases: list[str]) -> dict[str, torch.Tensor]:
+        """What the text encoder takes, by argument: token ids (B, 77) and, of the BERT kind, which are no padding.
+
+        CLIP reads from left to right, so that no word sees the padding behind it. The U-Net sees all 77 either way.
+        """
+        ids = token_ids(self.tokenizer, phrases).to(self.device)
+        masked = isinstance(self.text_encoder, BertModel)
+        return {"input_ids": ids} | ({"attention_mask": (ids != self.tokenizer.pad_token_id).long()} if masked else {})
 
     @torch.no_grad()
     def encode_images(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -46,7 +71,7 @@ class Model:
         return posterior.mean, posterior.logvar
 
 
-def token_ids(tokenizer: CLIPTokenizer, phrases: list[str]) -> torch.Tensor:
+def token_ids(tokenizer: CLIPTokenizer | BertTokenizer, phrases: list[str]) -> torch.Tensor:
     """Token ids (B, 77) of ``phrases``, start and end tokens included, padded, cut at the context length."""
     return tokenizer(
         phrases, padding="max_length", truncation=True, max_length=tokenizer.model_max_length, return_tensors="pt"
@@ -175,18 +200,43 @@ def load(folder: Path, weights: str = "raw", device: str | torch.device = "cpu")
         available = sorted(p.parent.name for p in (folder / "milestones").glob("step*/unet"))
         kept_here = ["raw"] * (folder / "unet").is_dir() + ["ema"] * (folder / "ema" / "unet").is_dir() + available
         raise InputError(f"{folder}: no weights {weights!r} here; kept: {', '.join(kept_here) or 'none'}")
-    text_encoder = kept if (kept / "text_encoder").is_dir() else folder
+    text_encoder, tokenizer = _load_text_encoder(
+        (kept if (kept / "text_encoder").is_dir() else folder) / "text_encoder", folder / "tokenizer"
+    )
     model = Model(
         vae=load_part(AutoencoderKL, folder / "vae"),
         unet=load_part(UNet2DConditionModel, kept / "unet"),
-        text_encoder=load_part(CLIPTextModel, text_encoder / "text_encoder"),
-        tokenizer=load_part(CLIPTokenizer, folder / "tokenizer"),
+        text_encoder=text_encoder,
+        tokenizer=tokenizer,
         scheduler=load_part(DDIMScheduler, folder / "scheduler"),
     )
-    _refuse_misfits(model, folder)
+    refuse_misfits(model, folder)
     for part in (model.vae, model.unet, model.text_encoder):
         part.requires_grad_(False).eval().to(device)
     return model
+
+
+def with_text_encoder(model: Model, folder: Path) -> Model:
+    """``model`` with another text encoder, and its tokenizer, in the place of its own: what seed 001 compares.
+
+    All six of its encoders are as wide as the U-Net of Stable Diffusion 1.5 expects, so nothing stands between them.
+    Texts are cut and padded to 77 tokens as for CLIP. The other parts are shared with ``model``.
+
+    Args:
+        model: a model; it stays as it is.
+        folder: a text encoder and its tokenizer as transformers saves them, weights as safetensors: one of the CLIP
+            kind (of a whole CLIP the text part is read) or of the BERT kind (of a masked language model, the encoder).
+
+    Raises:
+        InputError: no such encoder lies there, a part of its weights is missing, or the U-Net expects another width.
+    """
+    folder = Path(folder)
+    text_encoder, tokenizer = _load_text_encoder(folder, folder)
+    tokenizer.model_max_length = CONTEXT_LENGTH
+    changed = dataclasses.replace(model, text_encoder=text_encoder, tokenizer=tokenizer)
+    refuse_misfits(changed, folder)
+    text_encoder.requires_grad_(False).eval().to(model.device)
+    return changed
 
 
 def fingerprint(model: Model) -> str:
@@ -196,19 +246,35 @@ def fingerprint(model: Model) -> str:
     """
     digest = hashlib.sha256()
     for part in (model.vae, model.unet, model.text_encoder):
-        for name, value in sorted(part.state_dict().items()):
-            digest.update(name.encode())
-            digest.update(value.cpu().numpy().tobytes())
+        _add_weights(digest, part)
     for part in (model.vae, model.unet, model.scheduler):
-        settings = {name: value for name, value in part.config.items() if not name.startswith("_")}
-        digest.update(json.dumps(settings, sort_keys=True, default=str).encode())
+        _add_settings(digest, part)
     text = model.text_encoder.config
     digest.update(json.dumps([text.num_attention_heads, text.hidden_act, text.layer_norm_eps]).encode())
     digest.update(str(token_ids(model.tokenizer, ["small left pleural effusion"]).tolist()).encode())
     return digest.hexdigest()[:16]
 
 
-def _refuse_misfits(model: Model, folder: Path) -> None:
+def part_fingerprint(part: ModelMixin) -> str:
+    """A name for what an autoencoder or a U-Net computes, as `fingerprint` is for a whole model."""
+    digest = hashlib.sha256()
+    _add_weights(digest, part)
+    _add_settings(digest, part)
+    return digest.hexdigest()[:16]
+
+
+def _add_weights(digest: hashlib._Hash, part: torch.nn.Module) -> None:
+    for name, value in sorted(part.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(value.cpu().numpy().tobytes())
+
+
+def _add_settings(digest: hashlib._Hash, part: ConfigMixin) -> None:
+    settings = {name: value for name, value in part.config.items() if not name.startswith("_")}
+    digest.update(json.dumps(settings, sort_keys=True, default=str).encode())
+
+
+def refuse_misfits(model: Model, folder: Path) -> None:
     """InputError where the parts do not fit each other, or the U-Net wants more than latents, a time and a text."""
     unet, text_encoder, given = model.unet.config, model.text_encoder.config, model.vae.config.latent_channels
     cross = [m for m in model.unet.modules() if isinstance(m, Attention) and m.is_cross_attention]
@@ -219,6 +285,8 @@ def _refuse_misfits(model: Model, folder: Path) -> None:
         problem = f"the U-Net reads {unet.in_channels} channels, the autoencoder gives {given}"
     elif len(widths) > 1:
         problem = f"the U-Net does not read text embeddings of width {text_encoder.hidden_size}"
+    elif not text_encoder.vocab_size / 2 < len(model.tokenizer) <= text_encoder.vocab_size:
+        problem = f"a tokenizer of {len(model.tokenizer)} tokens, a text encoder of {text_encoder.vocab_size}"
     elif model.tokenizer.model_max_length > text_encoder.max_position_embeddings:
         problem = f"the tokenizer does not stop at the text encoder's {text_encoder.max_position_embeddings} tokens"
     elif not isinstance(unet.sample_size, int):
@@ -228,13 +296,33 @@ def _refuse_misfits(model: Model, folder: Path) -> None:
     raise InputError(f"{folder}: {problem}; give a text-to-image model of the kind of Stable Diffusion 1 or 2")
 
 
+def _load_text_encoder(folder: Path, tokenizer: Path) -> tuple[PreTrainedModel, CLIPTokenizer | BertTokenizer]:
+    try:
+        kind = json.loads((folder / "config.json").read_text(encoding="utf-8"))["model_type"]
+        encoder_class, tokenizer_class = TEXT_ENCODERS[kind]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        known = ", ".join(TEXT_ENCODERS)
+        raise InputError(
+            f"{folder}: no text encoder of a known kind here ({' '.join(str(error).split())}); 'model_type' in its "
+            f"config.json has to be one of {known}"
+        ) from None
+    return load_part(encoder_class, folder), load_part(tokenizer_class, tokenizer)
+
+
 def load_part(cls: type, folder: Path) -> object:
     """``cls.from_pretrained(folder)``, weights from safetensors only; InputError with one line when that fails."""
     if not folder.is_dir():  # else the libraries take the path for a name on their hub
         raise InputError(f"{folder}: no such folder; a saved {cls.__name__} belongs there")
-    safe = {"use_safetensors": True} if issubclass(cls, torch.nn.Module) else {}
+    options = {"use_safetensors": True} if issubclass(cls, torch.nn.Module) else {}
+    if cls is BertModel:
+        options["add_pooling_layer"] = False  # a summary that no U-Net reads
     try:
-        return cls.from_pretrained(folder, **safe)
+        if not issubclass(cls, PreTrainedModel):
+            return cls.from_pretrained(folder, **options)
+        part, report = cls.from_pretrained(folder, output_loading_info=True, **options)
+        if missing := sorted(report["missing_keys"]):  # transformers would draw them at random
+            raise ValueError(f"weights are missing, first of all {missing[0]}")
+        return part
     except Exception as error:  # every library raises its own kinds here
         raise InputError(
             f"{folder}: cannot be loaded as {cls.__name__}: {' '.join(str(error).split())[:200]}"

@@ -171,6 +171,10 @@ def _kernel_manager() -> Iterator[type]:
             def _native(self) -> KernelSpecManager:
                 return KernelSpecManager(kernel_dirs=[])
 
+            def format_kernel_cmd(self, extra_arguments: list[str] | None = None) -> list[str]:
+                python, run_module, *rest = super().format_kernel_cmd(extra_arguments)
+                return [python, run_module, "plainsight.warm", *rest]
+
         yield Manager
 
 

@@ -18,21 +18,21 @@ from pathlib import Path
 import pandas as pd
 
 from plainsight import claims, tables, words
+from plainsight.data import identifiers
 from plainsight.errors import InputError
 from plainsight.files import atomic
-from plainsight.workspace import FOUNDATION_WORLD, open_workspace
+from plainsight.workspace import open_workspace
+from plainsight.worlds import OPEN
 
 SUFFIXES = (".csv", ".md", ".png", ".svg", ".json")
 MAX_BYTES = 1_000_000
 """No committed file is larger."""
-OPEN_WORLDS = {"phantom", "scenes", "nih"}
-"""Worlds whose images anybody may pass on."""
 PLOTS = {
     *("figure_first_look", "figure_curves", "figure_text_difficulty", "figure_03"),
     *("figure_table_01", "figure_table_04", "figure_table_07", "figure_table_11"),
     *("figure_in_domain", "figure_quality_and_grounding", "figure_quality_by_finding"),
 }
-"""The figures that draw numbers alone; every other one may hold pixels of images and stays within the open worlds."""
+"""The figures that draw numbers alone; every other one may hold pixels, and leaves `runs/` for open worlds alone."""
 
 
 NAMES = ("example_id", "patient", "finding")
@@ -92,7 +92,9 @@ def _numbers(fresh: pd.DataFrame, committed: pd.DataFrame, name: str) -> list[Di
     for frame in (fresh, committed):
         if missing := [column for column in (*keys, "value") if column not in frame]:
             return [Difference(name, f"column {missing[0]}", "expected", "missing")]
-    both = committed.merge(fresh, on=keys, how="outer", suffixes=("", "_now"), indicator=True)
+    both = committed.merge(
+        fresh.assign(few=tables.few(fresh)), on=keys, how="outer", suffixes=("", "_now"), indicator=True
+    )
     found = []
     for row in both.to_dict("records"):
         what = " ".join(str(row[key]) for key in keys)
@@ -100,6 +102,8 @@ def _numbers(fresh: pd.DataFrame, committed: pd.DataFrame, name: str) -> list[Di
             there = row["_merge"] == "left_only"
             found.append(Difference(name, what, "there" if there else "absent", "absent" if there else "there"))
             continue
+        if math.isnan(row["value"]) and row["few"]:
+            continue  # withheld
         tolerance = _tolerance(row)
         gap = abs(row["value"] - row["value_now"])
         appeared = math.isnan(row["value"]) != math.isnan(row["value_now"])
@@ -128,11 +132,17 @@ def _read(path: Path) -> pd.DataFrame:
 def publish(fresh: Path, committed: Path, world: str) -> list[str]:
     """Copy the results in folder ``fresh`` to ``committed``, which is replaced whole or not at all; the names copied.
 
+    Of a ``world`` that is not open pictures other than ``PLOTS`` stay where they are, and cells of few patients are
+    published without their numbers; where there are such cells (``withheld``), all pictures and texts stay, too.
+
     Raises InputError, before anything is copied, for a table with a column that could carry text or identifiers
-    (``plainsight.tables.refuse_private``), a picture other than ``PLOTS`` of a ``world`` that is not open, a file of
-    another kind, one that is too large, or nothing to copy.
+    (``plainsight.tables.refuse_private``), an identifier of a credentialed data set in a file of a world that is not
+    open, a file of another kind, one that is too large, or nothing to copy.
     """
-    paths = sorted(path for path in fresh.iterdir() if path.name != "published.json") if fresh.is_dir() else []
+    paths = _results(fresh)
+    small = withheld(fresh, world)
+    if world not in OPEN:
+        paths = [path for path in paths if path.suffix in (".csv", ".json") or not (small or _may_hold_pixels(path))]
     if not paths:
         raise InputError(f"{fresh}: holds nothing to publish; make its tables first")
     for path in paths:
@@ -142,15 +152,43 @@ def publish(fresh: Path, committed: Path, world: str) -> list[str]:
             raise InputError(
                 f"{path}: {path.stat().st_size:,} bytes; no published file may be larger than {MAX_BYTES:,}"
             )
-        if path.suffix in (".png", ".svg") and world not in OPEN_WORLDS and path.stem not in PLOTS:
-            raise InputError(f"{path}: may hold pixels of images, and world {world!r} is not open; move it elsewhere")
         if path.suffix == ".csv":
             tables.refuse_private(_read(path), str(path))
+        if world not in OPEN and path.suffix != ".png":
+            _refuse_identifiers(path)
     with atomic(committed) as folder:
         folder.mkdir()
         for path in paths:
-            shutil.copyfile(path, folder / path.name)
+            if path.name in small:
+                tables.write_table(tables.withhold(_read(path)), folder / path.name)
+            else:
+                shutil.copyfile(path, folder / path.name)
     return [path.name for path in paths]
+
+
+def withheld(fresh: Path, world: str) -> dict[str, int]:
+    """How many cells of each table in ``fresh`` are not published, because they are about few patients.
+
+    Empty for an open world; else ``plainsight.tables.few`` says which.
+    """
+    if world in OPEN:
+        return {}
+    counts = {path.name: int(tables.few(_read(path)).sum()) for path in _results(fresh) if path.suffix == ".csv"}
+    return {name: count for name, count in counts.items() if count}
+
+
+def _results(fresh: Path) -> list[Path]:
+    return sorted(path for path in fresh.iterdir() if path.name != "published.json") if fresh.is_dir() else []
+
+
+def _refuse_identifiers(path: Path) -> None:
+    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+        if identifiers.ANY.search(line):
+            raise InputError(f"{path}: line {number} holds what looks like an identifier of a patient, study or image")
+
+
+def _may_hold_pixels(path: Path) -> bool:
+    return path.suffix in (".png", ".svg") and path.stem not in PLOTS
 
 
 def publish_scores(fresh: Path, committed: Path, world: str) -> None:
@@ -159,7 +197,7 @@ def publish_scores(fresh: Path, committed: Path, world: str) -> None:
     Raises InputError for a world that is not open, a column that holds more than numbers and is none of an example's
     name, patient and finding, or rows by word from which phrases could be put together (``plainsight.words``).
     """
-    if world not in OPEN_WORLDS:
+    if world not in OPEN:
         raise InputError(f"{fresh}: score rows name patients, and world {world!r} is not open; keep them in runs/")
     with atomic(committed) as folder:
         folder.mkdir()
@@ -174,20 +212,22 @@ def publish_scores(fresh: Path, committed: Path, world: str) -> None:
             shutil.copyfile(path, target)
 
 
-def publish_paper(scale: str, world: str, paper: str) -> list[Difference]:
-    """Compare, then publish, one paper's results for a world at a scale of this checkout; returns the differences.
+def publish_paper(scale: str, world: str, paper: str) -> list[Difference] | None:
+    """Compare, then publish, one paper's results for a world at a scale of this checkout; returns the differences, or
+    None where nothing was there to compare with.
 
-    ``published.json`` beside the fresh tables says what was copied and what differed. Raises InputError for the scale
-    ``smoke``, whose numbers mean nothing, and as ``publish``.
+    ``published.json`` beside the fresh tables says what was copied, how many cells were withheld, and what differed.
+    Raises InputError for the scale ``smoke``, whose numbers mean nothing, and as ``publish``.
     """
     if scale == "smoke":
         raise InputError("scale smoke is for tests: its numbers mean nothing and are not published")
     space = open_workspace(scale)
     fresh, committed = space.world(world) / paper, space.tables / scale / world / paper
-    differences = compare(fresh, committed) if committed.is_dir() else []
-    for name in {world, FOUNDATION_WORLD} & OPEN_WORLDS:
+    differences = compare(fresh, committed) if committed.is_dir() else None
+    for name in {world, space.scale.foundation_world} & OPEN:
         publish_scores(space.world(name) / "scores", space.tables / scale / name / "scores", name)
-    row = {"copied": publish(fresh, committed, world), "differences": [str(difference) for difference in differences]}
+    row = {"copied": publish(fresh, committed, world), "withheld": withheld(fresh, world)}
+    row["differences"] = None if differences is None else [str(difference) for difference in differences]
     with atomic(fresh / "published.json") as path:
         path.write_text(json.dumps(row, indent=2) + "\n", encoding="utf-8")
     return differences
@@ -212,7 +252,9 @@ def main(arguments: list[str] | None = None) -> int:
     except InputError as error:
         print(f"plainsight: {error}", file=sys.stderr)
         return 2
-    print(f"Published to {where}. Against what stood there before:\n{report(differences, where)}")
+    print(f"Published to {where}.")
+    if differences is not None:
+        print(f"Against what stood there before:\n{report(differences, where)}")
     return 0
 
 

@@ -22,7 +22,7 @@ from plainsight.seeding import numpy_generator
 from plainsight.statistics import Effect, compare, compare_halves, least_correlation, rank_correlation, spearman
 from plainsight.tables import WEIGHTED, summarise
 from plainsight.tables_generation import by_half, distance_values, tidy
-from plainsight.workspace import FOUNDATION, FOUNDATION_WORLD
+from plainsight.workspace import FOUNDATION
 
 NOTEBOOK = "notebooks/beyond/2_quality_and_grounding.py"
 GROUNDING = ("cnr", "auc")
@@ -39,19 +39,20 @@ PROMPTS, MIMIC = "impressions", "mimic_cxr"
 _CELL = ("metric", "value", "low", "high")
 
 
-def of_trainings(rows: pd.DataFrame, distances: pd.DataFrame, resamples: int) -> pd.DataFrame:
+def of_trainings(rows: pd.DataFrame, distances: pd.DataFrame, general: str, resamples: int) -> pd.DataFrame:
     """A row a variant, seed and metric (GROUNDING, DISTANCES): variant, seed, metric, value, low, high.
 
     Args:
         rows: score rows of protocol ``boxes`` of every variant that makes images, too.
         distances: score rows of kind ``distances`` (``plainsight.generation_scores``).
+        general: the general extractor.
         resamples: bootstrap resamples of patients.
     """
     grounding = summarise(rows, ["variant", "seed"], GROUNDING, (), resamples, averages=(WEIGHTED,))
     values = distance_values(distances)
     values = values[(values["metric"] == "fid") & (values["reading"] == CORRECTED) & (values["prompts"] == PROMPTS)]
     fid = pd.concat([tidy(part).assign(seed=seed) for seed, part in values.groupby("seed")], ignore_index=True)
-    fid["metric"] = fid["metric"].where(fid["extractor"] == FOUNDATION_WORLD, "fid_domain")
+    fid["metric"] = fid["metric"].where(fid["extractor"] == general, "fid_domain")
     return pd.concat([grounding, fid], ignore_index=True)[["variant", "seed", *_CELL]]
 
 

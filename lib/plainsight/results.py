@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from plainsight.errors import InputError
 from plainsight.metrics.localisation import METRICS
+from plainsight.schema import names_finding
 from plainsight.workspace import Workspace
 
 EXAMPLES = "scores/examples.parquet"
@@ -57,7 +58,7 @@ def asked(examples: pd.DataFrame) -> pd.DataFrame:
 
     Columns example_id, patient, finding, ``n_boxes``; ``wording``, a number for each distinct phrase (case and full
     stop aside) in the order in which they first appear; ``ap``, 1 for AP films, 0 for PA films, missing where the view
-    is not known; ``names_finding``, 1 where the phrase does (see the function of that name), else 0.
+    is not known; ``names_finding``, 1 where the phrase does (``schema.names_finding``), else 0.
     """
     wording, _ = pd.factorize(examples["phrase"].str.lower().str.rstrip("."))
     kept = examples[["example_id", "patient", "finding"]].reset_index(drop=True)
@@ -68,15 +69,6 @@ def asked(examples: pd.DataFrame) -> pd.DataFrame:
         ap=examples["view"].map({"AP": 1.0, "PA": 0.0}).to_numpy(),
         names_finding=[int(names_finding(phrase, finding)) for phrase, finding in pairs],
     )
-
-
-def names_finding(phrase: str, finding: str) -> bool:
-    """Whether a phrase holds the name of its finding as it stands, whatever the case: seed 000, Table 7.
-
-    The paper keeps the phrases with "the label of the image" in them. Forms of the name that do not contain it, such as
-    "atelectatic" or "enlarged heart", do not count.
-    """
-    return finding.lower() in phrase.lower()
 
 
 def read_asked(folder: Path | str) -> pd.DataFrame:

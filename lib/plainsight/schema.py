@@ -120,20 +120,28 @@ def validate_texts(frame: pd.DataFrame, where: str) -> None:
     _raise_at(frame.duplicated(["image_id", "text"]), frame, "image_id", where, "occurs twice with the same text level")
 
 
+def names_finding(phrase: str, finding: str) -> bool:
+    """Whether a phrase holds the name of its finding as it stands, whatever the case: seed 000, Table 7.
+
+    The paper keeps the phrases with "the label of the image" in them. Forms of the name that do not contain it, such as
+    "atelectatic" or "enlarged heart", do not count. Seed 004 keeps the rows whose prompt holds "the pathology name".
+    """
+    return finding.lower() in phrase.lower()
+
+
 def load_image(root: Path | str, row: pd.Series) -> np.ndarray:
     """The image of an example as float32 in [0, 1]: (H, W) if grey, else (H, W, 3).
 
     Raises:
-        InputError: the file is missing, truncated, no image, or not of the size the row states.
+        InputError: the file is missing, truncated, no image, or not of the size the row states. Named is the row: a
+            path may hold the number of a patient.
     """
-    path = Path(root) / row["image"]
-    pixels = read_image(path, f"row {row['example_id']}")
+    where = f"row {row['example_id']}"
+    pixels = read_image(Path(root) / row["image"], where)
     if pixels.shape[:2] != (row["height"], row["width"]):
         found = f"{pixels.shape[1]} x {pixels.shape[0]}"
-        raise InputError(
-            f"{path} (row {row['example_id']}): the image is {found} pixels, the table says "
-            f"{row['width']} x {row['height']}; prepare the world again"
-        )
+        stated = f"{row['width']} x {row['height']}"
+        raise InputError(f"{where}: the image is {found} pixels, the table says {stated}; prepare the world again")
     return pixels
 
 
@@ -145,7 +153,7 @@ def load_mask(root: Path | str, row: pd.Series) -> np.ndarray:
 def read_image(path: Path | str, where: str = "") -> np.ndarray:
     """A PNG or JPEG file as float32 in [0, 1]: (H, W) if grey, else (H, W, 3); 16-bit grey keeps its depth.
 
-    ``where`` is added to the message of the InputError that a missing or unreadable file raises.
+    ``where`` is how the message of the InputError that a missing or unreadable file raises names it; its path without.
     """
     with _opened(path, where) as image:
         image.load()
@@ -168,17 +176,13 @@ def image_size(path: Path | str, where: str = "") -> tuple[int, int]:
         if image.format == "JPEG":  # in a PNG file it may lie behind the pixels
             orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
     if orientation != 1:
-        raise InputError(f"{_named(path, where)}: is stored turned (EXIF orientation {orientation}); save it upright")
+        raise InputError(f"{where or path}: is stored turned (EXIF orientation {orientation}); save it upright")
     return size
-
-
-def _named(path: Path | str, where: str) -> str:
-    return f"{path} ({where})" if where else str(path)
 
 
 @contextlib.contextmanager
 def _opened(path: Path | str, where: str) -> Iterator[Image.Image]:
-    place = _named(path, where)
+    place = where or path
     try:
         with Image.open(path, formats=("PNG", "JPEG")) as image:
             yield image

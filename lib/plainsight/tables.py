@@ -9,7 +9,6 @@ stand as two more findings, MACRO and WEIGHTED. Published values stand in column
 from __future__ import annotations
 
 import itertools
-import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from plainsight import statistics
+from plainsight import markdown, statistics
 from plainsight.errors import InputError
 from plainsight.files import atomic
 from plainsight.published import AVERAGE
@@ -59,7 +58,6 @@ HEADINGS = {
     "cnr_abs": "CNR_abs",
     "overestimate": "CNR_abs - CNR",
 }
-PERCENT = ("auc", "top1")
 WORDS = (
     *("finding", "variant", "protocol", "metric", "printed", "note"),
     *("id", "paper", "place", "statement", "statistic", "scale", "world", "verdict", "notebook"),
@@ -259,11 +257,11 @@ def to_markdown(table: pd.DataFrame, heading: str, beyond: pd.DataFrame | None =
     """
     parts = [heading]
     for metric in dict.fromkeys(table["metric"]):
-        parts += [f"### {HEADINGS[metric]}", _pipes(_block(table[table["metric"] == metric]))]
+        parts += [f"### {HEADINGS[metric]}", markdown.table(_block(table[table["metric"] == metric]))]
     if notes := _notes(table):
         parts += [f"† {'; '.join(notes)}."]
     if beyond is not None and len(beyond):
-        parts += ["### Beyond the paper (sample-weighted averages)", _pipes(_beyond_block(beyond))]
+        parts += ["### Beyond the paper (sample-weighted averages)", markdown.table(_beyond_block(beyond))]
     return "\n\n".join(parts) + "\n"
 
 
@@ -277,19 +275,14 @@ def _notes(table: pd.DataFrame) -> list[str]:
     return found
 
 
-def _pipes(block: pd.DataFrame) -> str:
-    """A Markdown table that leaves printed numbers as they are printed."""
-    return block.to_markdown(index=False, disable_numparse=True)
-
-
 def _block(table: pd.DataFrame) -> pd.DataFrame:
     """Findings down; across: n, then ours and published of each variant."""
     first = table[table["variant"] == table["variant"].iloc[0]]
     block = pd.DataFrame({"Category": first["finding"].to_list(), "n": first["n"].to_list()})
     for variant, rows in table.groupby("variant", sort=False):
-        block[f"{NAMES[variant]}, ours"] = [_ours(row) for row in rows.to_dict("records")]
+        block[f"{NAMES[variant]}, ours"] = [markdown.ours(row) for row in rows.to_dict("records")]
         if "printed" in rows:
-            block[f"{PUBLISHED_NAMES[variant]}, published"] = [_theirs(row) for row in rows.to_dict("records")]
+            block[f"{PUBLISHED_NAMES[variant]}, published"] = [markdown.theirs(row) for row in rows.to_dict("records")]
     return block
 
 
@@ -299,25 +292,9 @@ def _beyond_block(beyond: pd.DataFrame) -> pd.DataFrame:
     average = beyond[beyond["finding"] == WEIGHTED]
     for (variant, protocol), cells in average.groupby(["variant", "protocol"], sort=False):
         row = {"Model": NAMES.get(variant, variant), "Asked": PROTOCOLS.get(protocol, protocol)}
-        scores = {HEADINGS[cell["metric"]]: _ours(cell) for cell in cells.to_dict("records")}
+        scores = {HEADINGS[cell["metric"]]: markdown.ours(cell) for cell in cells.to_dict("records")}
         rows.append({**row, "Seeds": int(cells["seeds"].max()), **scores})
     return pd.DataFrame(rows)
-
-
-def _ours(cell: Mapping[str, object]) -> str:
-    """``79.1 ± 0.5 [77.0, 81.2]``: percent with one decimal, ratios with two; no ± with one seed."""
-    factor, digits = (100, 1) if cell["metric"] in PERCENT else (1, 2)
-    # rounded first: adding 0.0 then turns -0.0 into 0.0
-    rounded = (round(factor * cell[key], digits) + 0.0 for key in ("value", "std", "low", "high"))
-    value, std, low, high = (f"{number:.{digits}f}" for number in rounded)
-    spread = "" if math.isnan(cell["std"]) else f" ± {std}"
-    return f"{value}{spread}" + ("" if math.isnan(cell["low"]) else f" [{low}, {high}]")
-
-
-def _theirs(cell: Mapping[str, object]) -> str:
-    if not isinstance(cell["printed"], str):
-        return "–"
-    return cell["printed"] + (" †" if cell["note"] else "")
 
 
 def write_table(table: pd.DataFrame, path: Path | str, markdown: str | None = None) -> None:
@@ -356,6 +333,24 @@ def refuse_private(table: pd.DataFrame, where: str) -> None:
             raise InputError(f"{where}: column {name!r} holds more than numbers; words may stand in {', '.join(WORDS)}")
     if "word" in table.columns:
         _refuse_rare_words(table, where)
+
+
+def few(table: pd.DataFrame) -> pd.Series:
+    """Which rows of a tidy frame are about fewer than ``MIN_PATIENTS`` patients, but some, or count so few.
+
+    A row without ``patients`` is judged by its ``value`` where that is a count: metrics ``n_...``, as in Table 9.
+    """
+    if "patients" in table:
+        return table["patients"].between(1, MIN_PATIENTS - 1)
+    if {"metric", "value"} <= set(table):
+        return table["metric"].str.startswith("n_") & table["value"].between(1, MIN_PATIENTS - 1)
+    return pd.Series(False, index=table.index)
+
+
+def withhold(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with every number of our own missing in the rows of ``few``; what is published elsewhere stays."""
+    ours = [name for name in table.select_dtypes("number") if name not in ("published", "published_std")]
+    return table.assign(**{name: table[name].mask(few(table)) for name in ours})
 
 
 def _refuse_rare_words(table: pd.DataFrame, where: str) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from plainsight import markdown
 from plainsight.published import AVERAGE
 from plainsight.tables import (
     HEADINGS,
@@ -21,8 +22,6 @@ from plainsight.tables import (
     WEIGHTED,
     Setting,
     _headline,
-    _ours,
-    _pipes,
     caption,
     summarise,
 )
@@ -96,12 +95,12 @@ def markdown_03(table: pd.DataFrame, setting: Setting) -> str:
     for finding in table.loc[table["variant"] == VARIANTS[0], "finding"]:
         line = {"Category": finding, "n": int(cells[finding, VARIANTS[0]]["n"])}
         for variant in VARIANTS:
-            line[f"{NAMES[variant]}, ours"] = _ours(cells[finding, variant])
+            line[f"{NAMES[variant]}, ours"] = markdown.ours(cells[finding, variant])
             line[f"{PUBLISHED_NAMES[variant]}, published"] = _printed(cells[finding, variant])
         for variant, name in DISCRIMINATIVE.items():
             line[f"{name}, published"] = _printed(cells.get((finding, variant), {}))
         lines.append(line)
-    return f"{heading}\n\n### {HEADINGS['cnr']}\n\n{_pipes(pd.DataFrame(lines))}\n"
+    return f"{heading}\n\n### {HEADINGS['cnr']}\n\n{markdown.table(pd.DataFrame(lines))}\n"
 
 
 def _printed(cell: Mapping[str, object]) -> str:

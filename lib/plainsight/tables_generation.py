@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from plainsight import markdown
 from plainsight.features import auc_by_finding
 from plainsight.generation_scores import ALL, AS_PUBLISHED, CORRECTED, REAL
 from plainsight.metrics.generation import HALVES
@@ -29,11 +30,8 @@ from plainsight.tables import (
     VARIANTS,
     WEIGHTED,
     Setting,
-    _pipes,
-    _theirs,
     summarise,
 )
-from plainsight.workspace import FOUNDATION_WORLD
 from plainsight.worlds import NO_FINDING
 
 KEYS = ("prompts", "extractor", "reading", "metric", "finding")
@@ -180,16 +178,16 @@ def _ordered(table: pd.DataFrame, variants: Sequence[str]) -> pd.DataFrame:
     return table.loc[by.sort_values(kind="stable").index, [*first, *cells]].reset_index(drop=True)
 
 
-def beside(table: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
+def beside(table: pd.DataFrame, published: pd.DataFrame, general: str) -> pd.DataFrame:
     """A tidy table with the paper's values in new columns: ``published``, ``printed``, ``note``.
 
     They stand beside the reading that the paper's text describes; its code computes the other. ``published`` is Table
-    4, 5 or 10, or several of them joined.
+    4, 5 or 10, or several of them joined; ``general`` is the extractor that stands for Inception.
     """
     theirs = published.rename(columns={"value": "published"})
     keys = [name for name in ("finding", "variant", "prompts", "metric") if name in theirs]
     wanted = pd.DataFrame({"variant": table["variant"], "prompts": table["prompts"].map(PAPER_PROMPTS)})
-    domain = (table["metric"] == "fid") & (table["extractor"] != FOUNDATION_WORLD)
+    domain = (table["metric"] == "fid") & (table["extractor"] != general)
     wanted["metric"] = table["metric"].mask(domain, "fid_xrv").where(table["reading"] == CORRECTED, "")
     if "finding" in keys:
         wanted["finding"] = table["finding"].replace(MACRO, AVERAGE)
@@ -199,18 +197,18 @@ def beside(table: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([table.reset_index(drop=True), found[["published", "printed", "note"]]], axis=1)
 
 
-def for_figure(table: pd.DataFrame, world: str) -> pd.DataFrame:
+def for_figure(table: pd.DataFrame, world: str, general: str) -> pd.DataFrame:
     """The cells of Table 4 that the paper has, for ``plainsight.figures.made_images``: its names of the metrics."""
-    cells = [(extractor, metric) for extractor, metric in metric_names(world)]
+    cells = [(extractor, metric) for extractor, metric in metric_names(world, general)]
     mine = table[(table["reading"] == CORRECTED) & pd.MultiIndex.from_frame(table[["extractor", "metric"]]).isin(cells)]
     domain = (mine["metric"] == "fid") & (mine["extractor"] == world)
     return mine.assign(metric=mine["metric"].mask(domain, "fid_xrv"), finding=mine["prompts"].map(LABELS))
 
 
-def metric_names(world: str) -> dict[tuple[str, str], str]:
+def metric_names(world: str, general: str) -> dict[tuple[str, str], str]:
     """Title of each column of Table 4, by extractor and metric."""
     return {
-        (FOUNDATION_WORLD, "fid"): f"FID ↓, features of a classifier of {FOUNDATION_WORLD} (paper: Inception-v3)",
+        (general, "fid"): f"FID ↓, features of a classifier of {general} (paper: Inception-v3)",
         (world, "fid"): f"FID_XRV ↓, features of a classifier of {world} (paper: torchxrayvision's DenseNet-121)",
         (PIXELS, "ms_ssim"): "MS-SSIM (%) ↓",
     }
@@ -255,16 +253,19 @@ def caption_05(table: pd.DataFrame, setting: Setting) -> str:
     )
 
 
-def distances_markdown(table: pd.DataFrame, heading: str, setting: Setting) -> str:
+def distances_markdown(table: pd.DataFrame, heading: str, setting: Setting, general: str) -> str:
     """Table 4 or 10 for reading: a block a column of the paper, models down, prompts across, the paper's beside."""
     parts = [heading]
     text = table[table["reading"] == CORRECTED]
-    for (extractor, metric), title in metric_names(setting.world).items():
+    for (extractor, metric), title in metric_names(setting.world, general).items():
         rows = text[(text["extractor"] == extractor) & (text["metric"] == metric)]
         if len(rows):
-            parts += [f"### {title}", _pipes(_models_down(rows))]
-    parts += ["### Beyond the paper", _pipes(_beyond(text))]
-    parts += ["### Both readings: the paper's text, and what its code computes", _pipes(_readings(table))]
+            parts += [f"### {title}", markdown.table(_models_down(rows))]
+    parts += ["### Beyond the paper", markdown.table(_beyond(text))]
+    parts += [
+        "### Both readings: the paper's text, and what its code computes",
+        markdown.table(_readings(table, general)),
+    ]
     return "\n\n".join([*parts, *_notes(table)]) + "\n"
 
 
@@ -277,7 +278,7 @@ def auc_markdown(table: pd.DataFrame, heading: str) -> str:
         name = NAMES.get(variant, "Real images")
         block |= {"Category": [row["finding"] for row in rows], "n": [row["n"] for row in rows]}
         block[f"{name}, ours"] = [cell_text(row) for row in rows]
-        block[f"{name}, published"] = [_theirs(row) for row in rows]
+        block[f"{name}, published"] = [markdown.theirs(row) for row in rows]
     average = table[table["finding"] == MACRO]
     rows = [
         {
@@ -288,7 +289,7 @@ def auc_markdown(table: pd.DataFrame, heading: str) -> str:
         for cell in average.to_dict("records")
     ]
     title = "### Beyond the paper: the foundation, and images of curated phrases"
-    parts = [heading, _pipes(pd.DataFrame(block)), title, _pipes(pd.DataFrame(rows))]
+    parts = [heading, markdown.table(pd.DataFrame(block)), title, markdown.table(pd.DataFrame(rows))]
     return "\n\n".join([*parts, *_notes(table)]) + "\n"
 
 
@@ -298,7 +299,7 @@ def _models_down(rows: pd.DataFrame) -> pd.DataFrame:
         line = {"Model": NAMES[variant], "Published as": PUBLISHED_NAMES[variant]}
         for cell in cells.to_dict("records"):
             line[f"{LABELS[cell['prompts']]}, ours"] = cell_text(cell)
-            line[f"{LABELS[PAPER_PROMPTS[cell['prompts']]]}, published"] = _theirs(cell)
+            line[f"{LABELS[PAPER_PROMPTS[cell['prompts']]]}, published"] = markdown.theirs(cell)
         lines.append(line)
     return pd.DataFrame(lines)
 
@@ -313,9 +314,9 @@ def _beyond(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(lines).sort_values(["Extractor", "Prompts"], kind="stable")
 
 
-def _readings(table: pd.DataFrame) -> pd.DataFrame:
+def _readings(table: pd.DataFrame, general: str) -> pd.DataFrame:
     lines = []
-    twice = table[table["extractor"].isin([FOUNDATION_WORLD, PIXELS]) & table["metric"].isin(["fid", "ms_ssim"])]
+    twice = table[table["extractor"].isin([general, PIXELS]) & table["metric"].isin(["fid", "ms_ssim"])]
     names = {"fid": "FID", "ms_ssim": "MS-SSIM (%)"}
     for (prompts, variant), cells in twice.groupby(["prompts", "variant"], sort=False):
         line = {"Prompts": prompts, "Model": NAMES[variant]}

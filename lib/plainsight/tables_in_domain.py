@@ -10,9 +10,10 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from plainsight import markdown
 from plainsight.config import Variant
 from plainsight.generation_scores import AS_PUBLISHED, CORRECTED
-from plainsight.tables import NAMES, VARIANTS, WEIGHTED, Setting, _pipes, _theirs, summarise
+from plainsight.tables import NAMES, VARIANTS, WEIGHTED, Setting, summarise
 from plainsight.tables_generation import BEYOND, NONE, cell_text, distance_values, tidy
 
 FID, AUC = "fid", "auc"
@@ -21,15 +22,14 @@ MOMENTS = ("start", "low", "high")
 """No training, and the paper's low and high number of steps: here the first that is kept, and the last."""
 
 
-def by_steps(rows: pd.DataFrame, recipes: Mapping[str, Variant], steps: int) -> pd.DataFrame:
+def by_steps(rows: pd.DataFrame, recipes: Mapping[str, Variant], ends: Mapping[str, int]) -> pd.DataFrame:
     """Score rows with a column ``steps`` (0 for the foundation), and ``variant`` reduced to foundation, F or L.
 
     Args:
         rows: score rows over milestones (``step``), or of made images (``weights``).
         recipes: the fine-tuned variants among them.
-        steps: the fine-tuning length that the recipes' own are multiples of.
+        ends: how many steps each trains.
     """
-    ends = {name: round(recipe.length * steps) for name, recipe in recipes.items()}
     kept = rows["step"] if "step" in rows else pd.to_numeric(rows["weights"].str.removeprefix("step"), errors="coerce")
     rows = rows.assign(steps=kept.fillna(rows["variant"].map(ends)).fillna(0).astype(int))
     names = {name: "finetune_l" if recipe.train_text_encoder else "finetune_f" for name, recipe in recipes.items()}
@@ -100,10 +100,11 @@ def markdown_02(table: pd.DataFrame, heading: str) -> str:
         row = {"Method": NAMES[variant], "Steps, ours": steps, "Steps, published": theirs, "Frozen": FROZEN[variant]}
         for metric, label in ((FID, "FID ↓"), (AUC, "AUC-ROC (%) ↑")):
             cell = found[metric, CORRECTED]
-            row |= {f"{label}, ours": cell_text(cell), f"{label}, published": _theirs(cell)}
+            row |= {f"{label}, ours": cell_text(cell), f"{label}, published": markdown.theirs(cell)}
         rows.append(row)
         other = {"Method": NAMES[variant], "Steps": steps, "FID ↓, code": cell_text(found[FID, AS_PUBLISHED])}
         others.append(other | {label: cell_text(found[metric, CORRECTED]) for metric, label in BEYOND.items()})
     notes = [f"† {note}." for note in dict.fromkeys(table["note"].dropna()) if note]
     title = "### Beyond the paper: FID as its code computes it, and other distances"
-    return "\n\n".join([heading, _pipes(pd.DataFrame(rows)), *notes, title, _pipes(pd.DataFrame(others))]) + "\n"
+    blocks = (markdown.table(pd.DataFrame(block)) for block in (rows, others))
+    return "\n\n".join([heading, next(blocks), *notes, title, next(blocks)]) + "\n"

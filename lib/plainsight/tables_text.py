@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from plainsight.tables import HEADINGS, NAMES, WEIGHTED, Setting, _ours, _pipes, _theirs, caption, summarise
+from plainsight import markdown
+from plainsight.tables import HEADINGS, NAMES, WEIGHTED, Setting, caption, summarise
 
 METRICS = ("cnr", "auc", "top1")
 LEVELS = {
@@ -82,9 +83,9 @@ def markdown_07(table: pd.DataFrame, published: pd.DataFrame, setting: Setting, 
             row = {"Training text": LEVELS[level], "Published as": theirs or "–", "Variability": said.get(theirs, "–")}
             row["Seeds"] = int(cells["seeds"].max())
             for cell in cells.to_dict("records"):
-                row[f"{NAMES[cell['variant']]}, ours"] = _ours(cell)
+                row[f"{NAMES[cell['variant']]}, ours"] = markdown.ours(cell)
                 if metric == "cnr":
-                    row[f"{NAMES[cell['variant']]}, published"] = _theirs(cell)
+                    row[f"{NAMES[cell['variant']]}, published"] = markdown.theirs(cell)
             block.append(row)
-        parts += [f"### {HEADINGS[metric]}", _pipes(pd.DataFrame(block))]
+        parts += [f"### {HEADINGS[metric]}", markdown.table(pd.DataFrame(block))]
     return "\n\n".join(parts) + "\n"

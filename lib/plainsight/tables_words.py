@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from plainsight import statistics
+from plainsight import markdown, statistics
 from plainsight.seeding import numpy_generator
 from plainsight.tables import (
     NAMES,
@@ -19,9 +19,6 @@ from plainsight.tables import (
     VARIANTS,
     WEIGHTED,
     Setting,
-    _ours,
-    _pipes,
-    _theirs,
     caption,
     summarise,
 )
@@ -143,10 +140,13 @@ def words_markdown(
                 mine = _cells(ours[(ours["finding"] == finding) & (ours["rank"] == rank)])
                 other = theirs[(theirs["finding"] == names.get(finding)) & (theirs["rank"] == str(rank))]
                 rows.append({"Category": finding if rank == 1 else "", **mine, **_printed(other)})
-        parts += [f"### {NAMES[variant]} (published: {PUBLISHED_NAMES[variant]})", _pipes(pd.DataFrame(rows))]
+        parts += [
+            f"### {NAMES[variant]} (published: {PUBLISHED_NAMES[variant]})",
+            markdown.table(pd.DataFrame(rows)),
+        ]
     if notes := [note for note in dict.fromkeys(published["note"]) if note]:
         parts += [f"† {'; '.join(notes)}."]
-    parts += ["### Beyond the paper: kinds of token, sample-weighted", _pipes(_kinds_block(kinds))]
+    parts += ["### Beyond the paper: kinds of token, sample-weighted", markdown.table(_kinds_block(kinds))]
     return "\n\n".join(parts) + "\n"
 
 
@@ -159,8 +159,8 @@ def _cells(rows: pd.DataFrame) -> dict[str, object]:
     return {
         "Word": cells["cnr"]["word"],
         "Occ.": count,
-        "CNR": _ours(cells["cnr"]),
-        "AUC-ROC (%)": _ours(cells["auc"]),
+        "CNR": markdown.ours(cells["cnr"]),
+        "AUC-ROC (%)": markdown.ours(cells["auc"]),
     }
 
 
@@ -170,7 +170,7 @@ def _printed(rows: pd.DataFrame) -> dict[str, str]:
     if not cells:
         return dict.fromkeys(names, "–")
     word = cells["cnr"]["word"]
-    return {name: word if key == "word" else _theirs(cells[key]) for name, key in names.items()}
+    return {name: word if key == "word" else markdown.theirs(cells[key]) for name, key in names.items()}
 
 
 def token_kinds(rows: pd.DataFrame, resamples: int) -> pd.DataFrame:
@@ -182,7 +182,7 @@ def token_kinds(rows: pd.DataFrame, resamples: int) -> pd.DataFrame:
 def _kinds_block(kinds: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for (variant, word), cells in kinds[kinds["finding"] == WEIGHTED].groupby(["variant", "word"], sort=False):
-        scores = {cell["metric"]: _ours(cell) for cell in cells.to_dict("records")}
+        scores = {cell["metric"]: markdown.ours(cell) for cell in cells.to_dict("records")}
         row = {"Model": NAMES[variant], "Token": word, "Phrases": int(cells["n"].max())}
         rows.append({**row, "CNR": scores["cnr"], "AUC-ROC (%)": scores["auc"]})
     order = [name for name in NAMES.values() if name in {row["Model"] for row in rows}]
@@ -226,7 +226,7 @@ def table_09_markdown(table: pd.DataFrame, heading: str, published: pd.DataFrame
             row |= {f"{label}, ours": int(cell["value"]), f"{label}, published": printed}
         row["Keywords, ours"] = cells["keywords"].iloc[0]
         rows.append({**row, "Keywords, published": theirs.get(names.get(finding), "–")})
-    return f"{heading}\n\n{_pipes(pd.DataFrame(rows))}\n"
+    return f"{heading}\n\n{markdown.table(pd.DataFrame(rows))}\n"
 
 
 def with_counts(table: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:

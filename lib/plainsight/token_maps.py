@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from plainsight.config import GroundingConfig
-from plainsight.grounding import _resize, ddim_timesteps
+from plainsight.grounding import ddim_timesteps, resize_maps
 from plainsight.models import Model
 from plainsight.seeding import torch_generator
 from plainsight.tokens import token_weights
@@ -59,7 +59,7 @@ def token_maps(
     single = torch.eye(len(chosen))[None, : len(ids)]
     maps = ground_words(model, latent, model.encode_text([phrase]), single, [key], config, noise_seed=noise_seed)[0]
     weights = torch.from_numpy(chosen[: len(ids)])
-    heatmap = _resize(torch.einsum("t,thw->hw", weights, maps)[None], size, "bilinear")[0]
+    heatmap = resize_maps(torch.einsum("t,thw->hw", weights, maps)[None], size, "bilinear")[0]
     words = [token.removesuffix("</w>") for token in model.tokenizer.convert_ids_to_tokens(ids)[1:-1]]
     return TokenMaps((START, *words, END), maps.numpy(), weights.numpy(), heatmap.numpy())
 

@@ -60,7 +60,7 @@ def token_weights(
     # No message holds the phrase: it may come from a data set whose text must not be passed on.
     if rule not in RULES:
         raise InputError(f"token rule {rule!r} is not one of {', '.join(RULES)}")
-    words, spans, lost = _align(tokenizer, phrase)
+    words, spans, lost = align(tokenizer, phrase)
     ids = tokenizer(phrase, truncation=True, max_length=tokenizer.model_max_length).input_ids
     weights = np.zeros(tokenizer.model_max_length)
     matches: list[slice] = []
@@ -84,7 +84,7 @@ def token_weights(
     return TokenWeights(weights.astype(np.float32), tuple(tokens), bool(matches), lost)
 
 
-def _align(tokenizer: PreTrainedTokenizerBase, phrase: str) -> tuple[list[str], list[slice], tuple[str, ...]]:
+def align(tokenizer: PreTrainedTokenizerBase, phrase: str) -> tuple[list[str], list[slice], tuple[str, ...]]:
     """Words of ``phrase``, the token positions of those that fit the context, and the words that do not."""
     words = phrase.split()
     pieces = [tokenizer(word, add_special_tokens=False).input_ids for word in words]

@@ -21,7 +21,7 @@ from plainsight.statistics import Effect, compare_halves
 from plainsight.tables import MACRO, NAMES
 from plainsight.tables_generation import KEYS, NONE, PAPER_PROMPTS, by_half
 from plainsight.tradeoff import PAPER
-from plainsight.workspace import FOUNDATION, FOUNDATION_WORLD
+from plainsight.workspace import FOUNDATION
 
 NOTEBOOK = "notebooks/tradeoff/6_generation.py"
 ABLATIONS_NOTEBOOK = "notebooks/tradeoff/8_ablated_images.py"
@@ -42,24 +42,25 @@ class Contrast:
     """The cell, as ``plainsight.tables_generation.KEYS``."""
 
 
-def contrasts(table_04: pd.DataFrame, table_05: pd.DataFrame, world: str) -> list[Contrast]:
+def contrasts(table_04: pd.DataFrame, table_05: pd.DataFrame, world: str, general: str) -> list[Contrast]:
     """Every claim that compares one number of foundation, F and L, in the order of the paper.
 
     Args:
         table_04, table_05: the published tables (``plainsight.published.read``).
-        world: the world of the domain's own extractor.
+        world, general: the worlds of the domain's own extractor and of the general one.
     """
     fid = table_04.set_index(["variant", "prompts", "metric"])["value"]
     auc = table_05.set_index(["finding", "variant"])["value"]
-    return [*_table_04(fid, world), *_table_05(auc, world), *_beyond(world)]
+    return [*_table_04(fid, world, general), *_table_05(auc, world), *_beyond(world, general)]
 
 
-def ablation_contrasts(table_04: pd.DataFrame, table_10: pd.DataFrame, world: str) -> list[Contrast]:
+def ablation_contrasts(table_04: pd.DataFrame, table_10: pd.DataFrame, world: str, general: str) -> list[Contrast]:
     """Every claim about images of the ablations (Table 10); arguments as `contrasts`."""
-    return list(_table_10(pd.concat([table_04, table_10]).set_index(["variant", "prompts", "metric"])["value"], world))
+    fid = pd.concat([table_04, table_10]).set_index(["variant", "prompts", "metric"])["value"]
+    return list(_table_10(fid, world, general))
 
 
-def _table_04(published: pd.Series, world: str) -> Iterator[Contrast]:
+def _table_04(published: pd.Series, world: str, general: str) -> Iterator[Contrast]:
     said = {
         ("finetune_f", "finetune_l"): "A learnable text encoder gives better images than a frozen one",
         (
@@ -69,10 +70,10 @@ def _table_04(published: pd.Series, world: str) -> Iterator[Contrast]:
         ("foundation", "finetune_f"): "Fine-tuning with a frozen text encoder gives better images than the foundation",
     }
     for (worse, better), statement in said.items():
-        yield from _distances("Table 4", worse, better, statement, published, world)
+        yield from _distances("Table 4", worse, better, statement, published, world, general)
 
 
-def _table_10(published: pd.Series, world: str) -> Iterator[Contrast]:
+def _table_10(published: pd.Series, world: str, general: str) -> Iterator[Contrast]:
     said = {
         ("finetune_l_nouncond", "finetune_l"): "Without unconditional training images get worse (Finetune_L)",
         ("finetune_f_nouncond", "finetune_f"): "Without unconditional training images get worse (Finetune_F)",
@@ -80,14 +81,14 @@ def _table_10(published: pd.Series, world: str) -> Iterator[Contrast]:
         ("finetune_l", "finetune_f_pa"): "Training on PA films alone gives the best images, better than Finetune_L's",
     }
     for (worse, better), statement in said.items():
-        yield from _distances("Table 10", worse, better, statement, published, world)
+        yield from _distances("Table 10", worse, better, statement, published, world, general)
 
 
 def _distances(
-    place: str, worse: str, better: str, statement: str, published: pd.Series, world: str
+    place: str, worse: str, better: str, statement: str, published: pd.Series, world: str, general: str
 ) -> Iterator[Contrast]:
     """FID of ``worse`` minus FID of ``better``, by both extractors and for both kinds of prompts."""
-    for (metric, extractor), prompts in itertools.product(_extractors(world).items(), PROMPTS):
+    for (metric, extractor), prompts in itertools.product(_extractors(world, general).items(), PROMPTS):
         theirs = (PAPER_PROMPTS[prompts], metric)
         effect = published[worse, *theirs] - published[better, *theirs]
         key = f"{worse}_{better}_{metric}_{prompts}"
@@ -95,9 +96,9 @@ def _distances(
         yield _contrast(key, place, statement, effect, worse, better, where)
 
 
-def _extractors(world: str) -> dict[str, str]:
+def _extractors(world: str, general: str) -> dict[str, str]:
     """The extractor that stands for each of the paper's two, by its name of the distance."""
-    return {"fid": FOUNDATION_WORLD, "fid_xrv": world}
+    return {"fid": general, "fid_xrv": world}
 
 
 def _table_05(published: pd.Series, world: str) -> Iterator[Contrast]:
@@ -114,17 +115,19 @@ def _table_05(published: pd.Series, world: str) -> Iterator[Contrast]:
         yield _contrast(key, f"Table 5, {finding}", statement, abs(gap), better, other, where)
 
 
-def _beyond(world: str) -> Iterator[Contrast]:
+def _beyond(world: str, general: str) -> Iterator[Contrast]:
     """The first comparison of Table 4 by other measures, and as the paper's code computes FID."""
     pair, place = ("finetune_f", "finetune_l"), "Table 4, beyond the paper"
     statement = "A learnable text encoder gives better images than a frozen one"
-    for metric, extractor, prompts in itertools.product(("kid", "fid_infinity"), _extractors(world).values(), PROMPTS):
+    for metric, extractor, prompts in itertools.product(
+        ("kid", "fid_infinity"), _extractors(world, general).values(), PROMPTS
+    ):
         where = {"prompts": prompts, "extractor": extractor, "metric": metric}
-        name = "general" if extractor == FOUNDATION_WORLD else "domain"
+        name = "general" if extractor == general else "domain"
         key = f"{'_'.join(pair)}_{metric}_{name}_{prompts}"
         yield _contrast(key, place, f"{statement}, by {METRICS[metric]}", np.nan, *pair, where)
     for prompts in PROMPTS:
-        where = {"prompts": prompts, "extractor": FOUNDATION_WORLD, "reading": AS_PUBLISHED}
+        where = {"prompts": prompts, "extractor": general, "reading": AS_PUBLISHED}
         key = f"{'_'.join(pair)}_fid_as_published_{prompts}"
         yield _contrast(key, place, f"{statement}, by FID as the code computes it", np.nan, *pair, where)
 
@@ -142,7 +145,12 @@ def _contrast(
 
 
 def judge_generation(
-    chosen: list[Contrast], values: pd.DataFrame, tables: Mapping[int, pd.DataFrame], scale: str, world: str
+    chosen: list[Contrast],
+    values: pd.DataFrame,
+    tables: Mapping[int, pd.DataFrame],
+    scale: str,
+    world: str,
+    general: str,
 ) -> pd.DataFrame:
     """The ledger of the claims about Tables 4 and 5 (columns of ``plainsight.claims``).
 
@@ -151,9 +159,10 @@ def judge_generation(
         values: values by half (``plainsight.tables_generation``) of distances and AUC.
         tables: the published Tables 4 and 5, by number, for the claim about both.
         scale, world: where they come from.
+        general: the general extractor.
     """
     cells = _cells(values)
-    about_both = judge(_gap_claim(tables), gap(cells, world), scale, world, NOTEBOOK)
+    about_both = judge(_gap_claim(tables), gap(cells, world, general), scale, world, NOTEBOOK)
     return ledger([*_judge(chosen, cells, scale, world, NOTEBOOK), about_both])
 
 
@@ -198,13 +207,13 @@ def _gap_claim(tables: Mapping[int, pd.DataFrame]) -> Claim:
     return Claim(f"{PAPER}_generation_{GAP}", PAPER, "Table 5", statement, float(published), statistic, 1)
 
 
-def gap(cells: Mapping[tuple[str, ...], pd.DataFrame], world: str) -> Effect:
+def gap(cells: Mapping[tuple[str, ...], pd.DataFrame], world: str, general: str) -> Effect:
     """How much more F and L differ in FID (general extractor) than in AUC, each relative to the mean of both.
 
     ``cells``: values by half, by variant and `KEYS`. Both are of the same halves of the patients.
     """
     where = {
-        "fid": ("impressions", FOUNDATION_WORLD, CORRECTED, "fid", NONE),
+        "fid": ("impressions", general, CORRECTED, "fid", NONE),
         "auc": ("impressions", world, CORRECTED, "auc", MACRO),
     }
     found = {

@@ -1,6 +1,6 @@
 """What seed 000 states about the variability of the training text (Table 7), as comparisons whose outcome is computed.
 
-Everything here is about the phrases that hold the name of their finding (``plainsight.results.names_finding``), as in
+Everything here is about the phrases that hold the name of their finding (``plainsight.schema.names_finding``), as in
 the paper, and about levels of text that the same two recipes, F and L, are trained on.
 """
 

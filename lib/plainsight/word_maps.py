@@ -16,12 +16,12 @@ from transformers import PreTrainedTokenizerBase
 from plainsight.attention import CrossAttentionCapture
 from plainsight.config import GroundingConfig, Protocol
 from plainsight.errors import InputError
-from plainsight.grounding import _embed, _resize, ddim_timesteps, sample_latents, target_mask
+from plainsight.grounding import ddim_timesteps, embed_phrases, resize_maps, sample_latents, target_mask
 from plainsight.latents import Moments
 from plainsight.metrics.localisation import score_batch
 from plainsight.models import Model
 from plainsight.seeding import torch_generator
-from plainsight.tokens import _align, token_weights
+from plainsight.tokens import align, token_weights
 from plainsight.words import END, KEYWORDS, START, plain
 
 
@@ -111,7 +111,7 @@ def word_weights(tokenizer: PreTrainedTokenizerBase, phrase: str, keywords: Sequ
     if chosen.matched:
         rows[KEYWORDS] = chosen.weights
     places: dict[str, list[slice]] = {}
-    for word, span in zip(*_align(tokenizer, phrase)[:2], strict=False):  # lost words have no span
+    for word, span in zip(*align(tokenizer, phrase)[:2], strict=False):  # lost words have no span
         if name := plain(word):
             places.setdefault(name, []).append(span)
     for word, spans in places.items():
@@ -170,7 +170,7 @@ def ground_words(
         layers = sum(capture.layers.values())
         for side, maps in capture.sums.items():
             sums.setdefault(side, torch.zeros(*weights.shape[:2], *side)).index_add_(0, rows, maps.cpu())
-    total = sum(_resize(maps.flatten(0, 1), latent_size, resize) for maps in sums.values())
+    total = sum(resize_maps(maps.flatten(0, 1), latent_size, resize) for maps in sums.values())
     return (total / (layers * len(timesteps))).unflatten(0, weights.shape[:2])
 
 
@@ -210,7 +210,7 @@ def score_words(
             maps = ground_words(
                 model,
                 sample_latents(moments, part["image_id"].tolist(), noise_seed),
-                _embed(model, part["phrase"].tolist()),
+                embed_phrases(model, part["phrase"].tolist()),
                 _stack(words),
                 part["example_id"].tolist(),
                 config,
@@ -220,7 +220,7 @@ def score_words(
             )
             for (_, row), mine, low in zip(part.iterrows(), words, maps, strict=True):
                 mask = target_mask(row, root, resolution, protocol.target)
-                heat = _resize(low[: len(mine.words)], (resolution, resolution), "bilinear").numpy()
+                heat = resize_maps(low[: len(mine.words)], (resolution, resolution), "bilinear").numpy()
                 scores = score_batch(heat, np.broadcast_to(mask, heat.shape))
                 names = {name: row[name] for name in ("example_id", "patient", "finding")}
                 found = {"word": mine.words, "times": mine.times, "auc": scores["auc"], "cnr": scores["cnr"]}

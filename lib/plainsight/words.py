@@ -64,7 +64,9 @@ def count_texts(texts: pd.DataFrame, findings: Iterable[str], words: Iterable[st
         mine = held[about.map(lambda names, finding=finding: finding in names)]
         counts = Counter(word for found in mine for word in found)
         rows += [(finding, word, counts[word], len(mine)) for word in words]
-    return pd.DataFrame(rows, columns=["finding", "word", "with_word", "texts"])
+    # Types are stated because there may be no words.
+    types = {"finding": "str", "word": "str", "with_word": "int64", "texts": "int64"}
+    return pd.DataFrame(rows, columns=list(types)).astype(types)
 
 
 def detach(rows: pd.DataFrame) -> pd.DataFrame:

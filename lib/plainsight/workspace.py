@@ -10,7 +10,6 @@ from plainsight import config
 from plainsight.errors import InputError
 
 FOUNDATION = "foundation"
-FOUNDATION_WORLD = "scenes"
 
 
 def root() -> Path:
@@ -65,10 +64,10 @@ class Workspace:
     def model(self, world: str, variant: str, seed: int) -> Path:
         """The model folder that ``variant`` is scored with on ``world``.
 
-        The foundation is the one of ``scenes``; a world that carries models over uses those of the world it names.
+        The foundation is that of the scale; a world that carries models over uses those of the world it names.
         """
         if variant == FOUNDATION:
-            return self.runs / FOUNDATION_WORLD / "models" / FOUNDATION / "seed0"
+            return self.runs / self.scale.foundation_world / "models" / FOUNDATION / "seed0"
         self._known(variant)
         return self.world(self.size(world).models_from or world) / "models" / variant / f"seed{seed}"
 
@@ -110,4 +109,6 @@ def open_workspace(scale: str, folder: Path | None = None) -> Workspace:
     settings = config.read_yaml(path, config.Scale)
     if settings.name != scale:  # else it would write to another scale's folders
         raise InputError(f"{path}: key 'name' is {settings.name!r}; it must be that of the file, {scale!r}")
+    if unknown := sorted(set(settings.sizes) - set(experiments.variants)):
+        raise InputError(f"{path}: sizes: no variant {unknown[0]!r}; known: {', '.join(experiments.variants)}")
     return Workspace(folder, settings, experiments)

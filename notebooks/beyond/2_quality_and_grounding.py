@@ -47,7 +47,7 @@ space = open_workspace(scale)
 folder = space.world(world)
 out = folder / "beyond"
 resamples = space.scale.bootstrap_resamples
-findings = [name for name in worlds.findings(world) if name != worlds.NO_FINDING]
+findings = worlds.placed(world)
 variants = (*tables.VARIANTS, *tables.ABLATIONS)
 
 # %% [markdown]
@@ -62,7 +62,7 @@ variants = (*tables.VARIANTS, *tables.ABLATIONS)
 rows = results.read(folder, results.runs(space, variants, ["boxes"]))
 made = {name: [generation_scores.Made(name, seed) for seed in space.seeds(name)] for name in variants}
 distances = generation_scores.read(folder, "distances", [one for name in variants for one in made[name]])
-trainings = quality.of_trainings(rows, distances, resamples)
+trainings = quality.of_trainings(rows, distances, space.scale.foundation_world, resamples)
 quality.points(trainings).round(3)
 
 # %% [markdown]

@@ -27,7 +27,11 @@ from plainsight.workspace import open_workspace
 
 space = open_workspace(scale)
 folder = launch(
-    stage="foundation", scale=str(space.scale_file), experiments=str(space.experiments_file), runs=str(space.runs)
+    stage="foundation",
+    scale=str(space.scale_file),
+    experiments=str(space.experiments_file),
+    runs=str(space.runs),
+    world=space.scale.foundation_world,
 )
 
 # %% [markdown]

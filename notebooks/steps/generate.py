@@ -30,7 +30,7 @@ import torch
 from plainsight import features, fidelity, generation, latents, models, schema, worlds
 from plainsight.files import atomic
 from plainsight.generation_scores import ALL, REAL, Made, place
-from plainsight.workspace import FOUNDATION_WORLD, open_workspace
+from plainsight.workspace import open_workspace
 
 space = open_workspace(scale)
 torch.set_num_threads(space.scale.threads)
@@ -84,16 +84,17 @@ def more(name):
 # the same. The halves of the patients are for the intervals.
 
 # %%
-batch_size = space.scale.classifier.batch_size
+general = space.scale.foundation_world
+batch_size = how.batch_size
 judges = {
     name: features.load_classifier(space.world(name) / "models" / "classifier" / "seed0", device)
-    for name in dict.fromkeys([FOUNDATION_WORLD, world])
+    for name in dict.fromkeys([general, world])
 }
 scores = {}
 if "distances" in wanted:
     extractors = {name: judge.extractor(name) for name, judge in judges.items()}
     halves = space.scale.bootstrap_resamples // 100
-    scores["distances"] = fidelity.distances(pixels, everything, extractors, FOUNDATION_WORLD, batch_size, halves)
+    scores["distances"] = fidelity.distances(pixels, everything, extractors, general, batch_size, halves)
 if "similarity" in wanted:
     scores["similarity"] = pd.concat(
         [fidelity.similarity(images, rows, name) for name in asked for rows, images in [more(name)]], ignore_index=True

@@ -46,7 +46,7 @@ places = {protocol: space.scores(world, variant, seed, protocol) for protocol in
 # %%
 examples = schema.read(space.world(world) / "examples.parquet", worlds.findings(world))
 examples = examples[examples["boxes"].map(len) > 0]
-moments = latents.read(space.world(world) / "latents.safetensors")
+moments = latents.read(space.world(world) / "latents")
 
 
 def score(protocol, weights):

@@ -18,6 +18,7 @@ world = "phantom"
 
 # %%
 import matplotlib.pyplot as plt
+import torch
 
 from plainsight import latents
 from plainsight.training import launch
@@ -41,10 +42,11 @@ moments = latents.read(path)
 
 # %%
 count, channels, height, width = moments.mean.shape
-shown = moments.mean[:3].float()
+shown = moments.mean[torch.arange(min(3, count))]
 figure, axes = plt.subplots(len(shown), channels, figsize=(2 * channels, 2 * len(shown)), squeeze=False)
 for line, code in zip(axes, shown, strict=True):
     for axis, channel in zip(line, code, strict=True):
         axis.imshow(channel.numpy(), cmap="gray")
         axis.set_axis_off()
-print(f"{count} images, {channels} channels of {height} x {width}; mean standard deviation {moments.std.mean():.2g}.")
+spread = moments.std[torch.arange(min(1000, count))].mean()
+print(f"{count} images, {channels} channels of {height} x {width}; mean standard deviation {spread:.2g}.")

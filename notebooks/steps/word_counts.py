@@ -64,7 +64,7 @@ named = worlds.NIH_TO_MSCXR if world == "nih" else {name: name for name in world
 counts = words.count_texts(texts, dict.fromkeys(named.values()), patients.index)
 ours = pd.DataFrame(named.items(), columns=["finding", "theirs"])
 counts = ours.merge(counts.rename(columns={"finding": "theirs"}), on="theirs").drop(columns="theirs")
-counts["patients"] = counts["word"].map(patients)
+counts["patients"] = counts["word"].map(patients).astype(int)
 held["wording"] = held["phrase"].str.lower().str.rstrip(".")
 wordings = held.groupby(["finding", "word"])["wording"].nunique().rename("wordings").reset_index()
 counts = counts.merge(wordings, how="left", on=["finding", "word"]).fillna({"wordings": 0})
@@ -73,5 +73,5 @@ counts = counts.merge(wordings, how="left", on=["finding", "word"]).fillna({"wor
 for name, frame in {words.SPLITS: splits, words.COUNTS: counts}.items():
     with atomic(folder / name) as temporary:
         frame.to_parquet(temporary, index=False)
-unread = counts.groupby("word")["with_word"].sum().eq(0).mean()
-print(f"{len(patients)} words of the test phrases; {unread:.0%} of them stand in no training text about a finding.")
+unread = int(counts.groupby("word")["with_word"].sum().eq(0).sum())
+print(f"{len(patients)} words of the test phrases; {unread} of them stand in no training text about a finding.")

@@ -50,7 +50,7 @@ kinds = [examples]
 if world in raw_impressions.WORLDS:
     kinds.append(examples.assign(phrase=raw_impressions.raw_impressions(examples, space.experiments)))
 model = models.load(space.model(world, variant, seed), device=device)
-moments = latents.read(folder / "latents.safetensors")
+moments = latents.read(folder / "latents")
 how = (space.scale.resolution, space.scale.grounding, space.experiments.protocols["boxes"], worlds.KEYWORDS)
 rows = pd.concat(
     [

@@ -26,7 +26,7 @@ from plainsight.workspace import open_workspace
 
 space = open_workspace(scale)
 folder = space.world(world)
-findings = [name for name in worlds.findings(world) if name != "No Finding"]
+findings = worlds.placed(world)
 rows = results.read(folder, [results.Run(variant, 0, "boxes") for variant in tables.VARIANTS])
 table = tables.table_01(rows, findings, space.scale.bootstrap_resamples)
 table = tables.beside(table, published.read(space.tables, "tradeoff", 1), tables.same_names(findings))

@@ -39,7 +39,7 @@ space = open_workspace(scale)
 folder = space.world(world)
 out = folder / "tradeoff"
 resamples = space.scale.bootstrap_resamples
-findings = [name for name in worlds.findings(world) if name != "No Finding"]
+findings = worlds.placed(world)
 
 # %% [markdown]
 # ## The score rows
@@ -87,7 +87,7 @@ print("; ".join(f"{finding} {share:.0%}" for finding, share in unnamed.items()) 
 # lose by fine-tuning what it never had, and its row in Table 1 would say nothing.
 
 # %%
-own = results.read(space.world("scenes"), [results.Run("foundation", 0, "boxes")])
+own = results.read(space.world(space.scale.foundation_world), [results.Run("foundation", 0, "boxes")])
 own = tables.summarise(own, ["variant"], ["auc", "cnr"], sorted(own["finding"].unique()), resamples)
 own[own["finding"] == tables.WEIGHTED][["metric", "value", "low", "high", "n"]].round(3)
 

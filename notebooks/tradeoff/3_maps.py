@@ -47,7 +47,7 @@ from plainsight.worlds import radiographs
 
 space = open_workspace(scale)
 folder = space.world(world)
-findings = [name for name in worlds.findings(world) if name != "No Finding"]
+findings = worlds.placed(world)
 torch.set_num_threads(space.scale.threads)
 
 # %% [markdown]
@@ -62,7 +62,7 @@ first = results.read(folder, [results.Run("finetune_f", 0, "boxes")])
 chosen = tradeoff.choose_examples(first, findings, set(asked.index[asked["n_boxes"] > 1]))
 examples = schema.read(folder / "examples.parquet", worlds.findings(world))
 shown = examples.set_index("example_id", drop=False).loc[chosen]
-moments = latents.read(folder / "latents.safetensors")
+moments = latents.read(folder / "latents")
 side = space.scale.resolution
 root = worlds.image_root(folder)
 

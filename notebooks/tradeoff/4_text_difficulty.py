@@ -37,8 +37,13 @@ space = open_workspace(scale)
 folder = space.world(world)
 out = folder / "tradeoff"
 resamples = space.scale.bootstrap_resamples
-levels = tables_text.LEVELS
-rows = results.read(folder, results.runs(space, tables_text.VARIANTS, ["boxes", "curve"]))
+runs = {name: results.runs(space, [name], ["boxes"]) for name in tables_text.VARIANTS}
+runs = {name: found for name, found in runs.items() if not results.missing(folder, found)}
+curve = results.runs(space, runs, ["curve"])
+curve = [] if results.missing(folder, curve) else curve
+rows = results.read(folder, [*(run for found in runs.values() for run in found), *curve])
+present = {tables_text.VARIANTS[name][1] for name in runs}
+levels = {level: title for level, title in tables_text.LEVELS.items() if level in present}
 
 # %% [markdown]
 # ## What is compared
@@ -64,15 +69,18 @@ for level, title in levels.items():
 # Scored on validation phrases, which are the same for every text: report phrases about one finding.
 
 # %%
-curves = tables_text.by_level(rows[rows["protocol"] == "curve"])
-curves = tables.summarise(curves, ["level", "variant", "step"], ("auc", "cnr"), (), resamples)
-curves = curves[curves["finding"] == tables.WEIGHTED]
-figures.save(figures.text_difficulty(curves, levels, ("auc", "cnr")), out / "figure_text_difficulty")
-Image(out / "figure_text_difficulty.png")
+if curve:
+    curves = tables_text.by_level(rows[rows["protocol"] == "curve"])
+    curves = tables.summarise(curves, ["level", "variant", "step"], ("auc", "cnr"), (), resamples)
+    curves = curves[curves["finding"] == tables.WEIGHTED]
+    figures.save(figures.text_difficulty(curves, levels, ("auc", "cnr")), out / "figure_text_difficulty")
+    auc = curves[curves["metric"] == "auc"].sort_values("step").groupby(["level", "variant"]).last()
+else:
+    print("No boxes on validation images here, so no curves over training.")
+Image(out / "figure_text_difficulty.png") if curve else None
 
 # %%
-auc = curves[curves["metric"] == "auc"].sort_values("step").groupby(["level", "variant"]).last()
-for level, title in levels.items():
+for level, title in levels.items() if curve else ():
     for recipe in tables_text.RECIPES:
         cell = auc.loc[level, recipe]
         print(f"{title}: {tables.NAMES[recipe]} ends at AUC-ROC {cell['value']:.3f}", end=" ")

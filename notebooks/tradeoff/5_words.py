@@ -50,7 +50,7 @@ space = open_workspace(scale)
 folder = space.world(world)
 out = folder / "tradeoff"
 resamples = space.scale.bootstrap_resamples
-findings = [name for name in worlds.findings(world) if name != "No Finding"]
+findings = worlds.placed(world)
 names = tables.one_to_one(worlds.NIH_TO_MSCXR) if world == "nih" else tables.same_names(findings)
 home = space.size(world).models_from or world
 setting = tables.Setting(scale, world, home)
@@ -64,8 +64,8 @@ setting = tables.Setting(scale, world, home)
 # %%
 paper_09 = published.read(space.tables, "tradeoff", 9)
 splits = pd.read_parquet(folder / words.SPLITS)
-same = {**names, "No Finding": "No Finding"}
-table_09 = tables_words.table_09(splits, worlds.findings(world), worlds.KEYWORDS, paper_09, same)
+same = {**names, worlds.NO_FINDING: worlds.NO_FINDING}
+table_09 = tables_words.table_09(splits, [*findings, worlds.NO_FINDING], worlds.KEYWORDS, paper_09, same)
 text_09 = tables_words.table_09_markdown(table_09, tables_words.caption_09(setting), paper_09, same)
 tables.write_table(table_09, out / "table_09.csv")
 tables.write_table(table_09, out / "table_09.md", text_09)
@@ -206,13 +206,14 @@ for variant in tables.VARIANTS if len(raw) else ():
 # with its 95 % interval, words resampled.
 
 # %%
-found = None
-if home == world:
-    found = tables_words.points(curated, table_06, worlds.KEYWORDS)
+found = tables_words.points(curated, table_06, worlds.KEYWORDS) if home == world else None
+if found is not None and found.empty:
+    found = None
+if found is not None:
     figure_03 = tables_words.correlations(found, resamples)
     tables.write_table(figure_03, out / "figure_03.csv")
     figures.save(figures.figure_03(found, figure_03), out / "figure_03")
-Image(out / "figure_03.png") if home == world else None
+Image(out / "figure_03.png") if found is not None else None
 
 
 # %%
@@ -224,17 +225,19 @@ def read_aloud(correlations):
         )
 
 
-if found is not None and len(found):
+if found is not None:
     read_aloud(figure_03)
+elif home == world:
+    print(f"No word is held by the phrases of {words.MIN_PATIENTS} patients about a finding: nothing to correlate.")
 else:
-    print("Here no word is seen often enough, or the models have read another world's texts.")
+    print("The models have read another world's texts: nothing to correlate.")
 
 # %% [markdown]
 # A finding's own name is common in texts about it, and it is also what the model is to learn: a correlation can come
 # from the names alone. Without the keywords:
 
 # %%
-if found is not None and len(found):
+if found is not None:
     read_aloud(tables_words.correlations(found[~found["keyword"]], resamples))
 
 # %% [markdown]

@@ -42,14 +42,15 @@ from plainsight import (
     worlds,
 )
 from plainsight.generation_scores import CORRECTED, REAL, Made
-from plainsight.workspace import FOUNDATION_WORLD, open_workspace
+from plainsight.workspace import open_workspace
 
 space = open_workspace(scale)
 folder = space.world(world)
 out = folder / "tradeoff"
 resamples = space.scale.bootstrap_resamples
-findings = [name for name in worlds.findings(world) if name != worlds.NO_FINDING]
+findings = worlds.placed(world)
 setting = tables.Setting(scale, world, world)
+general = space.scale.foundation_world
 paper = {number: published.read(space.tables, "tradeoff", number) for number in (4, 5)}
 
 
@@ -77,17 +78,17 @@ def read(kind, variants):
 # %%
 distances = read("distances", tables.VARIANTS)
 table_04 = tables_generation.table_04(distances, read("similarity", tables.VARIANTS), resamples)
-table_04 = tables_generation.beside(table_04, paper[4])
+table_04 = tables_generation.beside(table_04, paper[4], general)
 heading = tables_generation.caption_distances(4, table_04, setting)
-text_04 = tables_generation.distances_markdown(table_04, heading, setting)
+text_04 = tables_generation.distances_markdown(table_04, heading, setting, general)
 tables.write_table(table_04, out / "table_04.csv")
 tables.write_table(table_04, out / "table_04.md", text_04)
 Markdown(text_04)
 
 # %%
-shown = tables_generation.for_figure(table_04, world)
+shown = tables_generation.for_figure(table_04, world, general)
 titles = {
-    "fid": f"FID, squared units of the features\n(of {FOUNDATION_WORLD} here, Inception-v3 published)",
+    "fid": f"FID, squared units of the features\n(of {general} here, Inception-v3 published)",
     "fid_xrv": f"FID_XRV, squared units of the features\n(of {world} here, of radiographs published)",
     "ms_ssim": "MS-SSIM of images of a prompt\n(0 to 1)",
 }
@@ -107,7 +108,7 @@ def cell(table, **where):
 
 
 for prompts in ("impressions", "phrases"):
-    for extractor in (FOUNDATION_WORLD, world):
+    for extractor in (general, world):
         where = {"prompts": prompts, "extractor": extractor, "reading": CORRECTED, "metric": "fid"}
         found = {variant: cell(table_04, variant=variant, **where)["value"] for variant in tables.VARIANTS}
         best = min(found, key=found.get)
@@ -128,7 +129,7 @@ def said(effect):
 
 
 values = tables_generation.distance_values(distances)
-for extractor in (FOUNDATION_WORLD, world):
+for extractor in (general, world):
     for metric in ("fid", "kid"):
         where = {"prompts": "impressions", "extractor": extractor, "reading": CORRECTED, "metric": metric}
         mine = values[(values[list(where)] == pd.Series(where)).all(axis=1)]
@@ -158,7 +159,7 @@ for variant in tables.VARIANTS:
 # %%
 judged = read("judged", tables.VARIANTS)
 recognised = tables_generation.auc_values(judged, findings, world, resamples // 100)
-table_05 = tables_generation.beside(tables_generation.table_05(recognised), paper[5])
+table_05 = tables_generation.beside(tables_generation.table_05(recognised), paper[5], general)
 text_05 = tables_generation.auc_markdown(table_05, tables_generation.caption_05(table_05, setting))
 tables.write_table(table_05, out / "table_05.csv")
 tables.write_table(table_05, out / "table_05.md", text_05)
@@ -180,8 +181,8 @@ print("Mean over findings:", ", ".join(f"{name} {value:.3f}" for name, value in 
 
 # %%
 everything = pd.concat([values, recognised], ignore_index=True)
-chosen = tradeoff_generation.contrasts(paper[4], paper[5], world)
-ledger = tradeoff_generation.judge_generation(chosen, everything, paper, scale, world)
+chosen = tradeoff_generation.contrasts(paper[4], paper[5], world, general)
+ledger = tradeoff_generation.judge_generation(chosen, everything, paper, scale, world, general)
 tables.write_table(ledger, out / "claims_generation.csv")
 verdicts = ledger["verdict"].value_counts()
 print(f"{len(ledger)} claims:", ", ".join(f"{verdicts.get(verdict, 0)} {verdict}" for verdict in claims.VERDICTS))

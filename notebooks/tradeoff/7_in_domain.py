@@ -50,8 +50,8 @@ recipes = {name: space.experiments.variants[name] for name in ("in_domain_f", "i
 
 # %%
 runs = [*results.runs(space, ["foundation"], ["masks"]), *results.runs(space, recipes, ["masks_milestones"])]
-length = space.scale.denoising.steps
-rows = in_domain.by_steps(results.read(folder, runs), recipes, length)
+ends = {name: space.scale.steps(name, recipe) for name, recipe in recipes.items()}
+rows = in_domain.by_steps(results.read(folder, runs), recipes, ends)
 steps = sorted(set(rows["steps"]) - {0})
 seeds = {name: space.seeds(name) for name in recipes}
 print(f"Weights kept after {', '.join(map(str, steps))} steps;", end=" ")
@@ -81,7 +81,7 @@ early = generation_scores.first_milestone(space.scale.denoising)
 made = [generation_scores.Made("foundation", 0)]
 made += [generation_scores.Made(name, seed, w) for name in recipes for seed in seeds[name] for w in (early, "raw")]
 distances = generation_scores.read(folder, "distances", made)
-images = in_domain.by_steps(distances, recipes, length)
+images = in_domain.by_steps(distances, recipes, ends)
 first = images.iloc[0]
 print(f"{first['n_generated']} made images, {first['n_real']} real ones, {first['features']} features", end=" ")
 print(f"of a classifier of {first['extractor']}.")

@@ -51,10 +51,11 @@ distances = generation_scores.read(space.world(world), "distances", wanted)
 
 # %%
 setting = tables.Setting(scale, world, world)
+general = space.scale.foundation_world
 paper_04, paper_10 = (published.read(space.tables, "tradeoff", number) for number in (4, 10))
-table_10 = tables_generation.beside(tables_generation.table_10(distances), pd.concat([paper_10, paper_04]))
+table_10 = tables_generation.beside(tables_generation.table_10(distances), pd.concat([paper_10, paper_04]), general)
 heading = tables_generation.caption_distances(10, table_10, setting)
-text_10 = tables_generation.distances_markdown(table_10, heading, setting)
+text_10 = tables_generation.distances_markdown(table_10, heading, setting, general)
 tables.write_table(table_10, out / "table_10.csv")
 tables.write_table(table_10, out / "table_10.md", text_10)
 Markdown(text_10)
@@ -76,7 +77,7 @@ for (prompts, extractor), rows in fid.groupby(["prompts", "extractor"]):
 # training decides no claim about ways of training: every row ends *inconclusive*, wherever its interval lies.
 
 # %%
-chosen = tradeoff_generation.ablation_contrasts(paper_04, paper_10, world)
+chosen = tradeoff_generation.ablation_contrasts(paper_04, paper_10, world, general)
 values = tables_generation.distance_values(distances)
 ledger = tradeoff_generation.judge_ablations(chosen, values, scale, world)
 tables.write_table(ledger, out / "claims_ablated_images.csv")

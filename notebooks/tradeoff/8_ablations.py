@@ -39,7 +39,7 @@ space = open_workspace(scale)
 folder = space.world(world)
 out = folder / "tradeoff"
 resamples = space.scale.bootstrap_resamples
-findings = [name for name in worlds.findings(world) if name != "No Finding"]
+findings = worlds.placed(world)
 names = tables.same_names(findings)
 metrics = ("auc", "top1", "cnr")
 

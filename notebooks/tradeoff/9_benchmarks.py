@@ -35,7 +35,7 @@ from plainsight.workspace import open_workspace
 space = open_workspace(scale)
 folder = space.world(world)
 out = folder / "tradeoff"
-findings = [name for name in worlds.findings(world) if name != "No Finding"]
+findings = worlds.placed(world)
 names = tables.one_to_one(worlds.NIH_TO_MSCXR) if world == "nih" else tables.same_names(findings)
 paper_03 = published.read(space.tables, "tradeoff", 3)
 

@@ -12,12 +12,12 @@ import pytest
 import yaml
 
 from plainsight import generation_scores, results
-from plainsight.workspace import FOUNDATION_WORLD, open_workspace
+from plainsight.workspace import open_workspace
 
 ROOT = Path(__file__).parents[2]
 ENTRIES = yaml.safe_load((ROOT / "workflow" / "notebooks.yaml").read_text())
 SCALES = sorted(path.stem for path in (ROOT / "workflow" / "scales").glob("*.yaml"))
-KINDS = ("trained", "carried", "pretrained")
+KINDS = ("trained", "carried", "given", "pretrained")
 
 
 @pytest.mark.parametrize("name", ENTRIES)
@@ -25,7 +25,7 @@ KINDS = ("trained", "carried", "pretrained")
 def test_every_score_file_a_notebook_reads_belongs_to_a_recipe_and_a_protocol(name, scale):
     space = open_workspace(scale, ROOT)
     for kind in KINDS:
-        world = FOUNDATION_WORLD if kind == "pretrained" else space.scale.world
+        world = space.scale.foundation_world if kind == "pretrained" else space.scale.world
         for group in ENTRIES[name].get(kind, {}).get("scores", []):
             for run in results.runs(space, group["variants"], group["protocols"]):
                 assert space.scores(world, *run).suffix == ".parquet"
@@ -60,8 +60,8 @@ def test_two_notebooks_of_a_paper_never_make_the_same_file(kind):
 
 def test_every_notebook_of_a_paper_is_in_the_graph():
     papers = [path for path in (ROOT / "notebooks").glob("*/*.py") if path.parent.name != "steps"]
-    # The ledger reads all worlds at once and has a rule of its own.
-    assert {f"{path.parent.name}/{path.stem}" for path in papers} == {*ENTRIES, "beyond/1_ledger"}
+    # The ledger reads all worlds at once, the cost none; each has a rule of its own.
+    assert {f"{path.parent.name}/{path.stem}" for path in papers} == {*ENTRIES, "beyond/1_ledger", "beyond/3_cost"}
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def plan():
     @functools.cache
     def dry_run(*settings: str) -> dict[str, int]:
         call = [sys.executable, "-m", "snakemake", "--profile", "workflow/profiles/local", "--cores", "2", "--dry-run"]
-        call += ["--forceall", "--nolock", "--quiet", "rules", "--config", "scale=smoke", *settings]
+        call += ["--forceall", "--nolock", "--quiet", "rules", "--config", *settings]
         environment = {**os.environ, "PYTHONPATH": str(ROOT / "lib")}
         found = subprocess.run(call, cwd=ROOT, env=environment, capture_output=True, text=True)
         assert found.returncode == 0, found.stderr
@@ -82,12 +82,23 @@ def plan():
 
 
 def test_the_world_of_the_foundation_is_among_what_is_made_without_options(plan):
-    assert {"tradeoff_2_localization_phantom", "tradeoff_7_in_domain_scenes"} <= set(plan())
+    assert {"tradeoff_2_localization_phantom", "tradeoff_7_in_domain_scenes"} <= set(plan("scale=smoke"))
 
 
 def test_table_02_needs_the_foundations_world_alone(plan):
-    jobs = plan("only=table_02")
+    jobs = plan("scale=smoke", "only=table_02")
     assert jobs["train"] == 2 and jobs["tradeoff_7_in_domain_scenes"] == 1
     assert {"ground_scenes_in_domain_f_masks_milestones", "ground_scenes_foundation_masks"} <= set(jobs)
     assert not [name for name in jobs if "phantom" in name]
-    assert plan("only=table_02", "world=scenes") == jobs
+    assert plan("scale=smoke", "only=table_02", "world=scenes") == jobs
+
+
+def test_the_scale_of_the_papers_loads_its_foundation_and_makes_every_table(plan):
+    jobs = plan("scale=paper", "data=somewhere")
+    assert jobs["foundation"] == 1 and not {"autoencoder", "text_encoder"} & set(jobs)
+    assert jobs["classifier"] == jobs["prepare"] == jobs["latents"] == 2
+    # Three of F and L, one of each variant of Tables 2, 7, 10 and 11.
+    assert jobs["train"] == 6 + 2 + 4 + 4
+    notebooks = {f"{name.replace('/', '_')}_ms_cxr" for name in ENTRIES if "given" in ENTRIES[name]}
+    assert len(notebooks) == len(ENTRIES) - 1  # all but Table 2, which is about photographs
+    assert notebooks | {"tradeoff_7_in_domain_coco", "cost"} <= set(jobs)

@@ -101,4 +101,4 @@ def test_score_rows_alone_give_the_same_tables_and_no_training(checkout, whole):
         tables = {path.name: path.read_bytes() for path in (made / place).glob("*.csv")}
         assert {path.name: path.read_bytes() for path in (runs / place).glob("*.csv")} == tables
         assert [name for name in tables if name.startswith("claims")]
-    assert (runs / "notebooks" / "beyond" / "1_ledger.ipynb").exists()
+    assert all((runs / "notebooks" / "beyond" / f"{name}.ipynb").exists() for name in ("1_ledger", "3_cost"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import warnings
 from pathlib import Path
 
@@ -175,11 +176,11 @@ def test_same_arguments_same_bytes(tmp_path, boxes):
     assert (tmp_path / "a" / "examples.parquet").read_bytes() == (tmp_path / "b" / "examples.parquet").read_bytes()
 
 
-def test_strange_images_are_counted_and_named_in_one_warning(tmp_path):
+def test_strange_images_are_counted_in_one_warning_and_not_named(tmp_path):
     put(tmp_path / "data", "00013118_008.png")
     for name in ("cat.png", "99999999_000.png", "d/e.jpg", "f.jpeg"):
         put(tmp_path / "data", name, (8, 8))
-    with pytest.warns(UserWarning, match=r"4 images are not in NIH's list and are left out: .*, \.\.\.") as caught:
+    with pytest.warns(UserWarning, match=r"4 images are not in NIH's list and are left out$") as caught:
         frame = made(tmp_path, tmp_path / "data")
     assert len(caught) == 1 and len(frame) == 1
 
@@ -208,15 +209,34 @@ def test_a_truncated_image_is_named(tmp_path):
     put(tmp_path / "data", "00013118_008.png")
     path = tmp_path / "data" / "00013118_008.png"
     path.write_bytes(path.read_bytes()[:60])
-    with pytest.raises(InputError, match=r"00013118_008\.png \(NIH image 00013118_008\.png\): .*truncated"):
+    with pytest.raises(InputError, match=r"NIH image 00013118_008\.png: .*truncated"):
         made(tmp_path, tmp_path / "data")
 
 
-def test_a_foreign_list_is_named(tmp_path):
-    (tmp_path / "lists").mkdir()
-    pd.DataFrame({"a": [1]}).to_csv(tmp_path / "lists" / "Data_Entry_2017_v2020.csv.gz")
-    with pytest.raises(InputError, match="not the list that NIH published"):
-        nih.read_entries(tmp_path / "lists")
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda path: path.unlink(), "no such list"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-12]), "not the list that NIH published"),
+        (lambda path: path.write_text("Image Index"), "not the list that NIH published"),
+        (lambda path: path.write_bytes(gzip.compress(b"")), "not the list that NIH published"),
+        (lambda path: path.write_bytes(gzip.compress(b"a,b\n1,2\n")), "not the list that NIH published"),
+        (lambda path: path.write_bytes(gzip.compress("Image Index".encode("utf-16"))), "not the list that NIH"),
+        (
+            lambda path: path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()).replace(b"_001", b"_000"))),
+            "row 2: an image twice",
+        ),
+    ],
+)
+def test_a_damaged_list_is_named(tmp_path, damage, message):
+    path = tmp_path / "Data_Entry_2017_v2020.csv.gz"
+    names = ["00000001_000.png", "00000001_001.png"]
+    pd.DataFrame({"Image Index": names, "Finding Labels": "Mass", "View Position": "PA"}).to_csv(path, index=False)
+    assert nih.read_entries(tmp_path).index.tolist() == names
+    damage(path)
+    with pytest.raises(InputError) as caught:
+        nih.read_entries(tmp_path)
+    assert message in str(caught.value) and str(path) in str(caught.value) and "\n" not in str(caught.value)
 
 
 # --- the dispatch of worlds -----------------------------------------------------------------------------------------

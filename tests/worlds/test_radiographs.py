@@ -109,5 +109,5 @@ def test_a_truncated_radiograph_is_named(tmp_path):
     path = tmp_path / "x.jpg"
     Image.fromarray(np.zeros((64, 64), np.uint8)).save(path)
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(InputError, match=r"x\.jpg \(row 3\): the image is truncated"):
+    with pytest.raises(InputError, match=r"^row 3: the image is truncated"):
         rg.read_grey(path, "row 3")

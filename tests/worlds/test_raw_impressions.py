@@ -22,7 +22,7 @@ EXPERIMENTS = read_yaml(Path(__file__).parents[2] / "workflow" / "experiments.ya
 def drawn(index: int) -> phantom.Impression:
     """What the grounding image of this number shows."""
     rng = numpy_generator(phantom.SEED, "phantom", "grounding", index)
-    return phantom._impression("grounding", tuple(DRAW)[index % len(DRAW)], EXPERIMENTS, rng)
+    return phantom.draw_impression("grounding", tuple(DRAW)[index % len(DRAW)], EXPERIMENTS, rng)
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,10 @@
 """The Open-i archive and the splitting of its text. Sentences here are invented; identifiers are real."""
 
 import importlib.util
+import io
 import subprocess
 import sys
+import tarfile
 
 import pytest
 
@@ -62,10 +64,50 @@ def test_a_missing_package_is_named(monkeypatch):
         module.package_data()
 
 
-def test_a_missing_archive_is_named(monkeypatch, tmp_path):
+def archive(folder, *texts):
+    """The archive with one report a text."""
+    with tarfile.open(folder / module.ARCHIVE, "w:gz") as tar:
+        for number, text in enumerate(texts):
+            member = tarfile.TarInfo(f"ecgen-radiology/{number}.xml")
+            member.size = len(text)
+            tar.addfile(member, io.BytesIO(text))
+
+
+def xml(identifier):
+    return (
+        f"<eCitation><uId id='{identifier}'/><AbstractText Label='FINDINGS'>Secret.</AbstractText></eCitation>".encode()
+    )
+
+
+WHOLE = (xml("CXR1"), xml("CXR12"), xml("CXR2"))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda path: path.unlink(), "no such file"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-30]), "is truncated or no archive"),
+        (lambda path: path.write_bytes(b"<html>not found</html>"), "is truncated or no archive"),
+        (lambda path: path.write_bytes(b""), "is truncated or no archive"),
+        (lambda path: archive(path.parent, *WHOLE[:2]), "expected 3 reports, found 2 different ones"),
+        (lambda path: archive(path.parent, *WHOLE, WHOLE[0][:-9]), "report 4 is not in the XML of Open-i"),
+        (lambda path: archive(path.parent, WHOLE[0], WHOLE[0], WHOLE[1]), "expected 3 reports, found 2 different ones"),
+        (lambda path: archive(path.parent, *WHOLE, xml("CXR3")), "expected 3 reports, found 4 different ones"),
+        (lambda path: archive(path.parent, WHOLE[0], b"<eCitation/>"), "report 2 is not in the XML of Open-i"),
+        (lambda path: archive(path.parent, b"\xff\xfe" + WHOLE[0]), "report 1 is not in the XML of Open-i"),
+        (lambda path: archive(path.parent, xml("MIMIC1")), "report 1 has no identifier such as CXR1"),
+    ],
+)
+def test_a_damaged_archive_is_named(monkeypatch, tmp_path, damage, message):
     monkeypatch.setattr(module, "package_data", lambda: tmp_path)
-    with pytest.raises(InputError, match="NLMCXR_reports"):
+    monkeypatch.setattr(module, "RELEASE", 3)
+    archive(tmp_path, *WHOLE)
+    assert [report.identifier for report in reports.__wrapped__()] == ["CXR1", "CXR2", "CXR12"]
+    damage(tmp_path / module.ARCHIVE)
+    with pytest.raises(InputError) as caught:
         reports.__wrapped__()
+    said = str(caught.value)
+    assert f"{module.ARCHIVE}: {message}" in said and "Secret" not in said and "\n" not in said
 
 
 def test_torchxrayvision_is_not_imported():

@@ -1,5 +1,5 @@
 """Training: the autoencoder, the text encoder's contrastive pretraining, the foundation and its fine-tuned variants."""
 
-from plainsight.training.job import Job, launch, model_folder
+from plainsight.training.job import Job, launch
 
-__all__ = ["Job", "launch", "model_folder"]
+__all__ = ["Job", "launch"]

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from plainsight.errors import InputError
-from plainsight.training.job import read_job
+from plainsight.training.job import PREFIX, read_job
 
 
 def main(arguments: list[str]) -> int:
@@ -20,7 +20,7 @@ def main(arguments: list[str]) -> int:
 
         stages.run(job)
     except InputError as error:
-        print(f"plainsight.training: {error}", file=sys.stderr)
+        print(f"{PREFIX}{error}", file=sys.stderr)
         return 2
     return 0
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
+import shlex
 import subprocess
 import sys
 import typing
@@ -15,7 +17,10 @@ import yaml
 from plainsight import config
 from plainsight.errors import InputError
 from plainsight.files import atomic
-from plainsight.workspace import FOUNDATION, FOUNDATION_WORLD
+from plainsight.workspace import FOUNDATION
+
+PREFIX = "plainsight.training: "
+"""What the line that says what is wrong begins with."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +32,11 @@ class Job:
     experiments: str
     runs: str
     """The folder of this scale, such as ``runs/toy``."""
-    world: str = FOUNDATION_WORLD
+    world: str
     variant: str = FOUNDATION
     seed: int = 0
+    weights: str = ""
+    """A folder with published weights, ``<owner>/<name>`` each as on the hub; what is not in it comes from there."""
 
     @property
     def name(self) -> str:
@@ -40,41 +47,67 @@ class Job:
 
     @property
     def output(self) -> Path:
-        """Where the finished result lies: a model folder, or the file of latents."""
+        """Where the result lies: a model folder, or the folder of latents."""
         if self.stage == "latents":
-            return Path(self.runs) / self.world / "latents.safetensors"
-        variant = self.variant if self.stage == "finetune" else self.stage
-        return model_folder(self.runs, self.world, variant, self.seed)
+            return Path(self.runs) / self.world / "latents"
+        return self.model_folder(self.variant if self.stage == "finetune" else self.stage)
+
+    @property
+    def finished(self) -> Path:
+        """The file that is written last of all."""
+        return self.output / ("index.json" if self.stage == "latents" else "run.json")
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of the states of trainings under way; outside the outputs, so that they outlive a killed run."""
+        return Path(self.runs) / "checkpoints"
 
     @property
     def checkpoint(self) -> Path:
-        """The state of a training under way; outside the outputs, so that it outlives a killed run.
-
-        Its name tells settings and data apart: a run after a change of either starts from its own beginning.
-        """
+        """The state of this training; its name tells settings and data apart, so that none resumes another's."""
         digest = hashlib.sha256(Path(self.scale).read_bytes())
         if self.stage == "finetune":
             digest.update(repr(self.read_variant()).encode())
         digest.update((Path(self.runs) / self.world / "examples.parquet").read_bytes())
-        return Path(self.runs) / "checkpoints" / f"{self.name}-{digest.hexdigest()[:8]}.pt"
+        return self.checkpoints / f"{self.name}-{digest.hexdigest()[:8]}.pt"
 
     def read_scale(self) -> config.Scale:
         return config.read_yaml(Path(self.scale), config.Scale)
 
+    def read_experiments(self) -> config.Experiments:
+        return config.read_yaml(Path(self.experiments), config.Experiments)
+
     def read_variant(self) -> config.Variant:
-        experiments = config.read_yaml(Path(self.experiments), config.Experiments)
+        experiments = self.read_experiments()
         if self.variant not in experiments.variants:
             raise InputError(
                 f"{self.experiments}: no variant {self.variant!r}; known: {', '.join(experiments.variants)}"
             )
         return experiments.variants[self.variant]
 
+    def model_folder(self, variant: str) -> Path:
+        """``<runs>/<world>/models/<variant>/seed<k>``; the foundation lies in a world of its own and has one seed."""
+        world, seed = (self.read_scale().foundation_world, 0) if variant == FOUNDATION else (self.world, self.seed)
+        return Path(self.runs) / world / "models" / variant / f"seed{seed}"
 
-def model_folder(runs: str | Path, world: str, variant: str, seed: int) -> Path:
-    """``<runs>/<world>/models/<variant>/seed<k>``; the foundation is the world ``scenes``' own, with one seed."""
-    if variant == FOUNDATION:
-        world, seed = FOUNDATION_WORLD, 0
-    return Path(runs) / world / "models" / variant / f"seed{seed}"
+    def processes(self, devices: int, nodes: int = 1) -> int:
+        """Over how many processes the job is spread on so many machines with so many devices each.
+
+        At most the scale's number, the same on each machine, or a single one; a training's batch is shared evenly, with
+        no share below the ``device_batch``.
+        """
+        scale = self.read_scale()
+        limit, batch = min(devices * nodes, scale.processes), 0
+        if self.stage == "finetune":
+            batch = scale.batch_size(self.variant, self.read_variant())
+        elif self.stage == "foundation" and scale.pretrained is None:
+            batch = scale.denoising.batch_size
+        elif self.stage != "latents":
+            return 1
+        if batch:
+            limit = min(limit, max(1, batch // (scale.denoising.device_batch or batch)))
+        shared = [count for count in range(nodes, limit + 1, nodes) if batch % count == 0]
+        return max(shared, default=1)
 
 
 def read_job(path: Path) -> Job:
@@ -83,16 +116,17 @@ def read_job(path: Path) -> Job:
 
 
 def launch(**job: str | int) -> Path:
-    """Run a training job in a process of its own and return its output; a failure shows the job's own last line.
+    """Run a training job in processes of its own and return its output; a failure shows the job's own last line.
 
-    Takes the fields of :class:`Job`. Raises InputError where the process fails.
+    Takes the fields of :class:`Job`. Raises InputError where a process fails.
     """
     request = config.from_dict(Job, {k: str(v) if isinstance(v, Path) else v for k, v in job.items()}, "job")
     path = Path(request.runs) / "jobs" / f"{request.name}.yaml"
     with atomic(path) as temporary:
         temporary.write_text(yaml.safe_dump(dataclasses.asdict(request), sort_keys=False), encoding="utf-8")
+    nodes = _nodes()
     process = subprocess.Popen(
-        [sys.executable, "-m", "plainsight.training", str(path)],
+        command(path, request.processes(_devices(), nodes), nodes),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -100,7 +134,45 @@ def launch(**job: str | int) -> Path:
     last = ""
     for line in process.stdout:
         print(line, end="", flush=True)
-        last = line.strip() or last
+        if not last.startswith(PREFIX):  # else the launcher of several processes still adds its own report
+            last = line.strip() or last
     if process.wait():
         raise InputError(f"training {request.name} failed: {last}")
     return request.output
+
+
+def command(path: Path, processes: int, nodes: int = 1) -> list[str]:
+    """How the job in the file ``path`` is started: by itself, or in several processes by ``accelerate launch``.
+
+    On several machines, which a job of SLURM has, srun starts a launcher on each.
+    """
+    if processes == 1:
+        return [sys.executable, "-m", "plainsight.warm", "plainsight.training", str(path)]
+    launcher = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", str(processes)]
+    launcher += [
+        "--num_machines",
+        str(nodes),
+        "--mixed_precision",
+        "no",
+        "--dynamo_backend",
+        "no",
+    ]  # the job sets its own
+    job = ["-m", "plainsight.training", str(path)]
+    if nodes == 1:
+        return [*launcher, "--main_process_port", "0", *job]
+    place = "--machine_rank $SLURM_NODEID --main_process_ip $(scontrol show hostnames $SLURM_JOB_NODELIST | head -n 1)"
+    place += " --main_process_port $((20000 + SLURM_JOB_ID % 20000))"
+    line = f"exec {shlex.join(launcher)} {place} {shlex.join(job)}"
+    return ["srun", f"--nodes={nodes}", f"--ntasks={nodes}", "--ntasks-per-node=1", "bash", "-c", line]
+
+
+def _nodes() -> int:
+    """How many machines the job of SLURM that this runs in has; 1 without SLURM."""
+    return int(os.environ.get("SLURM_JOB_NUM_NODES", "1"))
+
+
+def _devices() -> int:
+    """How many processes a machine like this one can serve: one a GPU, or one."""
+    import torch
+
+    return max(1, torch.cuda.device_count())

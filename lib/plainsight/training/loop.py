@@ -29,22 +29,26 @@ def run_steps(
     checkpoint_every: int,
     description: str,
     after_step: Callable[[int], None] = lambda done: None,
+    writes: bool = True,
 ) -> list[float]:
     """Call ``step_function(step)`` for each step not done yet and return every step's loss.
 
     ``state`` maps names to objects with ``state_dict``/``load_state_dict``; it is restored from ``checkpoint`` where
     one exists and saved there every ``checkpoint_every`` steps, together with the losses. ``after_step(done)`` is
-    called with the number of steps done. Raises InputError on a damaged or foreign checkpoint.
+    called with the number of steps done. Of several processes one ``writes``: checkpoints, and a progress bar. Raises
+    InputError on a damaged or foreign checkpoint.
     """
     losses = _restore(state, checkpoint) if checkpoint.exists() else []
-    with tqdm(total=steps, initial=len(losses), desc=description, unit="step", mininterval=5) as bar:
+    with tqdm(
+        total=steps, initial=len(losses), desc=description, unit="step", mininterval=5, disable=not writes
+    ) as bar:
         for step in range(len(losses), steps):
             losses.append(step_function(step))
             done = step + 1
             after_step(done)
             bar.set_postfix_str(f"loss {np.mean(losses[-50:]):.4f}", refresh=False)
             bar.update()
-            if done % checkpoint_every == 0 and done < steps:
+            if writes and done % checkpoint_every == 0 and done < steps:
                 _save(state, losses, checkpoint)
     return losses
 
@@ -56,7 +60,7 @@ def _save(state: dict[str, object], losses: list[float], checkpoint: Path) -> No
 
 def _restore(state: dict[str, object], checkpoint: Path) -> list[float]:
     try:
-        saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        saved = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
         for name, part in state.items():
             part.load_state_dict(saved[name])
         return list(saved["losses"])

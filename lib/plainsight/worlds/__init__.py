@@ -16,6 +16,10 @@ from plainsight.errors import InputError
 from plainsight.files import atomic
 
 NO_FINDING = "No Finding"
+OTHER = "Other"
+"""What an image shows whose labels are all foreign to its world, or that has none: in training sets alone."""
+OPEN = frozenset({"phantom", "scenes", "nih"})
+"""Worlds whose images and score rows anybody may pass on; of every other one nothing but aggregates may travel."""
 
 FINDINGS: dict[str, tuple[str, ...]] = {
     "phantom": (
@@ -56,6 +60,19 @@ FINDINGS: dict[str, tuple[str, ...]] = {
     ),
 }
 """The findings each world declares, spelled as its source spells them (MS-CXR; the NIH box list; object names)."""
+FINDINGS["ms_cxr"] = (*FINDINGS["phantom"], OTHER)
+# The 80 classes of MS-COCO, in its order.
+FINDINGS["coco"] = (
+    *("person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat", "traffic light"),
+    *("fire hydrant", "stop sign", "parking meter", "bench", "bird", "cat", "dog", "horse", "sheep", "cow"),
+    *("elephant", "bear", "zebra", "giraffe", "backpack", "umbrella", "handbag", "tie", "suitcase", "frisbee"),
+    *("skis", "snowboard", "sports ball", "kite", "baseball bat", "baseball glove", "skateboard", "surfboard"),
+    *("tennis racket", "bottle", "wine glass", "cup", "fork", "knife", "spoon", "bowl", "banana", "apple"),
+    *("sandwich", "orange", "broccoli", "carrot", "hot dog", "pizza", "donut", "cake", "chair", "couch"),
+    *("potted plant", "bed", "dining table", "toilet", "tv", "laptop", "mouse", "remote", "keyboard", "cell phone"),
+    *("microwave", "oven", "toaster", "sink", "refrigerator", "book", "clock", "vase", "scissors", "teddy bear"),
+    *("hair drier", "toothbrush", OTHER),
+)
 
 NIH_TO_MSCXR: dict[str, str] = {
     "Atelectasis": "Atelectasis",
@@ -85,19 +102,24 @@ KEYWORDS: dict[str, tuple[str, ...]] = {
     "Pleural Effusion": ("pleural", "effusion", "effusions"),
     "Pneumonia": ("pneumonia",),
     "Pneumothorax": ("pneumothorax", "pneumothoraces"),
-    "No Finding": (),
+    NO_FINDING: (),
+    OTHER: (),
     # NIH's own: Table 9 where the finding is the same under another name, else the class name and its forms.
     "Effusion": ("pleural", "effusion", "effusions"),
     "Infiltrate": ("infiltrate", "infiltrates", "infiltration"),
     "Mass": ("mass", "masses"),
     "Nodule": ("nodule", "nodules"),
-    # Scenes: the object's name, as seed 000 does on MS-COCO.
-    **{name: (name,) for name in FINDINGS["scenes"]},
+    # Scenes and photographs: the words of the object's name, as seed 000 does on MS-COCO.
+    **{name: tuple(name.split()) for world in ("scenes", "coco") for name in FINDINGS[world] if name != OTHER},
 }
 """The words of a phrase that stand for a finding, in lower case; matched as substrings, as the authors' code does."""
 
-_DATA_FOLDERS = {"nih": "nih_chestxray14"}
-"""Worlds that read data which this package does not make, and the name of their folder in data_manifests."""
+DATA_SETS = {
+    "nih": ("nih_chestxray14",),
+    "ms_cxr": ("ms_cxr", "mimic_cxr_jpg", "mimic_cxr_reports"),
+    "coco": ("coco_2017",),
+}
+"""Worlds that read data which this package does not make, and the names of their folders in data_manifests."""
 
 
 def findings(world: str) -> tuple[str, ...]:
@@ -105,6 +127,11 @@ def findings(world: str) -> tuple[str, ...]:
     if world not in FINDINGS:
         raise InputError(f"unknown world {world!r}; known: {', '.join(FINDINGS)}")
     return FINDINGS[world]
+
+
+def placed(world: str) -> list[str]:
+    """The findings of ``world`` that lie somewhere on an image: all but No Finding and Other."""
+    return [name for name in findings(world) if name not in (NO_FINDING, OTHER)]
 
 
 def build(world: str, size: WorldSize, scale: Scale, experiments: Experiments, out: Path, data: Path | None) -> None:
@@ -124,6 +151,11 @@ def build(world: str, size: WorldSize, scale: Scale, experiments: Experiments, o
     with atomic(Path(out) / "world.json") as temporary:
         record = {"world": world, "image_root": "." if root is None else str(root.resolve())}
         temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+
+
+def reads_data(world: str) -> bool:
+    """Whether the images of ``world`` are given, not drawn here."""
+    return world in DATA_SETS
 
 
 def check_data(world: str, data: Path | None) -> None:
@@ -147,12 +179,13 @@ def image_root(out: Path) -> Path:
 
 def _data_root(world: str, data: Path | None) -> Path | None:
     """Where the images of ``world`` lie; None for a world that draws its own."""
-    if world not in _DATA_FOLDERS:
+    if not reads_data(world):
         return None
-    name = _DATA_FOLDERS[world]
+    names = DATA_SETS[world]
+    readme = f"data_manifests/{names[0]}/README.md"
     if data is None:
-        raise InputError(f"world {world!r} needs real images: give --data DIR (see data_manifests/{name}/README.md)")
+        raise InputError(f"world {world!r} needs real images: give --data DIR (see {readme})")
     if not Path(data).is_dir():
-        raise InputError(f"--data {data}: no such folder; see data_manifests/{name}/README.md")
-    named = Path(data) / name
-    return named if named.is_dir() else Path(data)
+        raise InputError(f"--data {data}: no such folder; see {readme}")
+    named = Path(data) / names[0]
+    return named if len(names) == 1 and named.is_dir() else Path(data)

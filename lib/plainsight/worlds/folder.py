@@ -116,7 +116,8 @@ def check_targets(table: Table, root: Path) -> None:
             continue
         if PurePosixPath(example["mask"]).suffix.lower() in (".jpg", ".jpeg"):
             raise table.fault(row, "mask", "is a JPEG file, which smears zeros at every edge; save masks as PNG")
-        found = schema.image_size(root / example["mask"], table.place(row, "mask"))
+        path = root / example["mask"]
+        found = schema.image_size(path, f"{path} ({table.place(row, 'mask')})")
         if found != (example["width"], example["height"]):
             problem = "the mask has {} x {} pixels, its image {} x {}; scale the mask to the image"
             raise table.fault(row, "mask", problem.format(*found, example["width"], example["height"]))
@@ -190,7 +191,8 @@ def _check_ids(path: Path, ids: pd.Series) -> None:
 def _sizes(path: Path, images: Path, names: pd.Series) -> dict[str, tuple[int, int]]:
     """Width and height of each image, each opened once."""
     first = names.drop_duplicates()
-    return {name: schema.image_size(images / name, _place(path, row, "image")) for row, name in first.items()}
+    places = {name: f"{images / name} ({_place(path, row, 'image')})" for row, name in first.items()}
+    return {name: schema.image_size(images / name, place) for name, place in places.items()}
 
 
 def _boxes(path: Path, texts: pd.Series) -> list[list[list[float]]]:

@@ -8,6 +8,7 @@ class names in short templates.
 from __future__ import annotations
 
 import warnings
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -70,6 +71,11 @@ def read_entries(lists: Path) -> pd.DataFrame:
     table = _read_csv(lists / "Data_Entry_2017_v2020.csv.gz", ("Image Index", "Finding Labels", "View Position"))
     labels = [tuple(_LABELS.get(label, label) for label in text.split("|")) for text in table["Finding Labels"]]
     names = table["Image Index"]
+    if names.duplicated().any():
+        row = int(names.duplicated().to_numpy().argmax()) + 1
+        raise InputError(
+            f"{lists}/Data_Entry_2017_v2020.csv.gz: row {row}: an image twice; install torchxrayvision again"
+        )
     return pd.DataFrame(
         {"labels": labels, "patient": names.str.slice(0, 8).to_list(), "view": table["View Position"].to_list()},
         index=pd.Index(names, name="file"),
@@ -86,14 +92,15 @@ def read_boxes(lists: Path) -> pd.DataFrame:
 def find_images(data: Path, official: Sequence[str]) -> dict[str, Path]:
     """Official file name -> path relative to ``data``, for every PNG or JPEG file below it, in order of name.
 
-    Images that are not in the official list are counted and named in one warning.
+    Images that are not in the official list are counted in one warning, and not named: they may be of another data
+    set, whose paths hold numbers of patients.
     """
-    known, found, strange = set(official), {}, []
+    known, found, strange = set(official), {}, 0
     paths = sorted(p for p in Path(data).rglob("*") if p.suffix.lower() in (".png", ".jpg", ".jpeg"))
     for path in paths:
         name, relative = f"{path.stem}.png", path.relative_to(data)
         if name not in known:
-            strange.append(relative)
+            strange += 1
         elif name in found:
             raise InputError(f"{data}: image {path.stem} is there twice, as {found[name]} and {relative}; keep one")
         else:
@@ -104,8 +111,7 @@ def find_images(data: Path, official: Sequence[str]) -> dict[str, Path]:
             "00000001_000.png); see data_manifests/nih_chestxray14/README.md"
         )
     if strange:
-        named = ", ".join(map(str, strange[:3])) + (", ..." if len(strange) > 3 else "")
-        warnings.warn(f"{data}: {len(strange)} images are not in NIH's list and are left out: {named}", stacklevel=2)
+        warnings.warn(f"{data}: {strange} images are not in NIH's list and are left out", stacklevel=2)
     return dict(sorted(found.items()))
 
 
@@ -186,6 +192,6 @@ def _read_csv(path: Path, columns: Sequence[str]) -> pd.DataFrame:
         return pd.read_csv(path, usecols=list(columns))[list(columns)]
     except FileNotFoundError:
         raise InputError(f"{path}: no such list; install torchxrayvision again") from None
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, EOFError, zlib.error) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{path}: not the list that NIH published ({reason}); install torchxrayvision again") from None

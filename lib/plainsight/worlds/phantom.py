@@ -150,7 +150,7 @@ def build(size: WorldSize, scale: Scale, experiments: Experiments, out: Path, da
                 number = index // size.images_per_patient
                 patient = sample_anatomy(numpy_generator(SEED, "phantom", split, "patient", number))
                 finding = tuple(DRAW)[index % len(DRAW)]
-                impression = _impression(split, finding, experiments, rng)
+                impression = draw_impression(split, finding, experiments, rng)
                 view = draw_view(len({fact.finding for fact in impression.facts}), experiments.confounders, rng)
                 drawing = draw(
                     impression.facts,
@@ -189,7 +189,7 @@ def build(size: WorldSize, scale: Scale, experiments: Experiments, out: Path, da
     schema.write(pd.DataFrame(rows, columns=list(schema.COLUMNS)), out / "examples.parquet", FINDINGS["phantom"])
 
 
-def _impression(split: str, finding: str, experiments: Experiments, rng: np.random.Generator) -> Impression:
+def draw_impression(split: str, finding: str, experiments: Experiments, rng: np.random.Generator) -> Impression:
     """The text of an image and all the facts that the image shows."""
     if split in ("train", "generation"):
         return compose(experiments.texts["reports"], split, rng)

@@ -21,7 +21,7 @@ LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
 
 def read_grey(path: Path | str, where: str = "") -> np.ndarray:
-    """A PNG or JPEG file as grey float32 (H, W) in [0, 1]; raises InputError naming ``path`` and ``where``."""
+    """A PNG or JPEG file as grey float32 (H, W) in [0, 1]; raises InputError as ``read_image`` does."""
     pixels = read_image(path, where)
     return pixels if pixels.ndim == 2 else pixels @ LUMA
 

@@ -17,7 +17,7 @@ from plainsight.config import Experiments
 from plainsight.errors import InputError
 from plainsight.seeding import numpy_generator
 from plainsight.worlds.impressions import rewrite
-from plainsight.worlds.phantom import SEED, _impression
+from plainsight.worlds.phantom import SEED, draw_impression
 
 WORLDS = ("phantom",)
 """The worlds whose images can be given raw impressions; ``nih`` has no reports."""
@@ -34,7 +34,7 @@ def raw_impressions(examples: pd.DataFrame, experiments: Experiments) -> list[st
     for row in examples.to_dict("records"):
         name, split = row["image_id"], row["split"]
         rng = numpy_generator(SEED, "phantom", split, int(name.removeprefix(f"{split}-")))
-        drawn = _impression(split, row["finding"], experiments, rng)
+        drawn = draw_impression(split, row["finding"], experiments, rng)
         if drawn.text != row["phrase"]:
             raise InputError(f"example {row['example_id']}: is not what the phantom world draws now; prepare it again")
         texts.append(rewrite(drawn.facts, "", shares, split, numpy_generator(SEED, "phantom", "text", "raw", name)))

@@ -11,6 +11,7 @@ import importlib.util
 import re
 import tarfile
 import xml.etree.ElementTree as ElementTree
+import zlib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,6 +19,7 @@ from pathlib import Path
 from plainsight.errors import InputError
 
 ARCHIVE = "NLMCXR_reports.tgz"
+RELEASE = 3955
 
 
 @dataclass(frozen=True)
@@ -41,16 +43,36 @@ def package_data() -> Path:
 
 @cache
 def reports() -> tuple[Report, ...]:
-    """All 3,955 reports, ordered by number, read once a process (about a second)."""
+    """All 3,955 reports, ordered by number, read once a process (about a second).
+
+    Raises InputError for an archive that is missing or damaged, or holds another number of different reports.
+    """
     archive = package_data() / ARCHIVE
     if not archive.is_file():
         raise InputError(f"{archive}: no such file; reinstall torchxrayvision")
-    found = []
-    with tarfile.open(archive) as tar:
-        for member in tar:
-            if member.name.endswith(".xml"):
-                found.append(read_report(tar.extractfile(member).read()))
-    return tuple(sorted(found, key=lambda report: int(report.identifier.removeprefix("CXR"))))
+    found: dict[int, Report] = {}
+    try:
+        with tarfile.open(archive) as tar:
+            for count, member in enumerate((one for one in tar if one.name.endswith(".xml")), start=1):
+                report = _checked(tar.extractfile(member).read(), f"{archive}: report {count}")
+                found[int(report.identifier.removeprefix("CXR"))] = report
+    except (tarfile.TarError, EOFError, zlib.error, OSError):
+        raise InputError(f"{archive}: is truncated or no archive; reinstall torchxrayvision") from None
+    if len(found) != RELEASE:
+        raise InputError(
+            f"{archive}: expected {RELEASE:,} reports, found {len(found):,} different ones; reinstall torchxrayvision"
+        )
+    return tuple(report for _, report in sorted(found.items()))
+
+
+def _checked(xml: bytes, where: str) -> Report:
+    try:
+        report = read_report(xml)
+    except (ElementTree.ParseError, AttributeError):
+        raise InputError(f"{where} is not in the XML of Open-i; reinstall torchxrayvision") from None
+    if not re.fullmatch(r"CXR\d+", report.identifier or ""):
+        raise InputError(f"{where} has no identifier such as CXR1; reinstall torchxrayvision")
+    return report
 
 
 def read_report(xml: bytes) -> Report:

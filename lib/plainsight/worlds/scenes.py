@@ -99,18 +99,13 @@ def build(size: WorldSize, scale: Scale, experiments: Experiments, out: Path, da
     """Draw the scenes of all splits at ``size.source_resolution`` and write images, masks and ``examples.parquet``.
 
     Training and generation: one row an image, its finding the kinds that the caption names. Validation and
-    grounding: one row for each kind named, with boxes and exact mask. Every scene is its own patient. The captions
-    of training are also written to ``texts.parquet``, where fine-tuning looks for its text.
+    grounding: one row for each kind named, with boxes and exact mask. Every scene is its own patient.
     """
     rows = []
     for split in schema.SPLITS:
         for index in range(getattr(size, split)):
             rows += _write_scene(split, index, size.source_resolution, out)
     examples = pd.DataFrame(rows, columns=list(schema.COLUMNS))
-    captions = examples.loc[examples["split"] == "train", ["image_id", "phrase"]]
-    for level, shares in experiments.texts.items():
-        if shares.source == "captions":
-            schema.write_texts(captions.assign(text=level), out / "texts.parquet")
     schema.write(examples, out / "examples.parquet", KINDS)
 
 

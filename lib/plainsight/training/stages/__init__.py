@@ -12,15 +12,18 @@ import shutil
 import torch
 
 from plainsight.training.job import Job
+from plainsight.training.processes import processes
 
 
 def run(job: Job) -> None:
-    """Run one job; a finished result is left as it is. A model folder is finished when it holds its ``run.json``."""
-    if (job.output if job.stage == "latents" else job.output / "run.json").exists():
+    """Run one job, or this process's share of it; a finished result is left as it is."""
+    if job.finished.exists():
         print(f"{job.output}: already there")
         return
     scale = job.read_scale()
+    everyone = processes()
     torch.set_num_threads(scale.foundation_threads if job.stage == "foundation" else scale.threads)
     importlib.import_module(f"plainsight.training.stages.{job.stage}").run(job, scale)
-    for path in job.checkpoint.parent.glob(f"{job.name}-*"):  # of earlier settings too
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    if everyone.is_main_process:
+        for path in job.checkpoints.glob(f"{job.name}-*"):  # of earlier settings too
+            shutil.rmtree(path) if path.is_dir() else path.unlink()

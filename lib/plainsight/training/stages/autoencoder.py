@@ -7,7 +7,7 @@ import torch
 from plainsight import models
 from plainsight.config import Scale
 from plainsight.training import autoencoder
-from plainsight.training.job import FOUNDATION_WORLD, Job
+from plainsight.training.job import Job
 from plainsight.training.loop import batch_indices, run_steps
 from plainsight.training.stages.common import CHECK_IMAGES, device, split_pixels, write_part
 
@@ -17,7 +17,7 @@ def run(job: Job, scale: Scale) -> None:
     autoencoder reproduces radiographs well although it never saw their captions."""
     config = scale.autoencoder
     pixels = torch.cat(
-        [split_pixels(job, world, "train", scale.resolution)[1] for world in (FOUNDATION_WORLD, "phantom")]
+        [split_pixels(job, world, "train", scale.resolution)[1] for world in (scale.foundation_world, "phantom")]
     )
     vae = models.build_autoencoder(config, job.seed).to(device())
     optimizer = torch.optim.AdamW(vae.parameters(), lr=config.learning_rate)
@@ -35,7 +35,7 @@ def run(job: Job, scale: Scale) -> None:
         job.name,
     )
     vae.eval()
-    scenes = split_pixels(job, FOUNDATION_WORLD, "validation", scale.resolution, CHECK_IMAGES)[1]
+    scenes = split_pixels(job, scale.foundation_world, "validation", scale.resolution, CHECK_IMAGES)[1]
     phantom = split_pixels(job, "phantom", "validation", scale.resolution, CHECK_IMAGES)[1]
     vae.register_to_config(scaling_factor=autoencoder.scaling_factor(vae, scenes))
     write_part(

@@ -6,12 +6,16 @@ from pathlib import Path
 
 import pandas as pd
 import torch
+from diffusers import AutoencoderKL
 
 from plainsight import latents, models, provenance, schema, worlds
+from plainsight.config import Scale
 from plainsight.errors import InputError
 from plainsight.files import atomic
-from plainsight.training.job import FOUNDATION_WORLD, Job, model_folder
+from plainsight.training.job import Job
 from plainsight.training.loop import write_losses
+from plainsight.training.processes import processes
+from plainsight.workspace import FOUNDATION
 
 CHECK_IMAGES = 64
 """Images of the validation split on which the autoencoder and the contrastive towers are checked."""
@@ -25,7 +29,8 @@ def read_examples(runs: str | Path, world: str) -> tuple[pd.DataFrame, Path]:
 
 
 def device() -> torch.device:
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """The GPU of this process, or the CPU."""
+    return processes().device
 
 
 def split_pixels(
@@ -45,8 +50,16 @@ def write_part(job: Job, part: torch.nn.Module, losses: list[float], measured: d
         provenance.record(folder, job, measured)
 
 
-def read_part(cls: type, job: Job, stage: str) -> torch.nn.Module:
-    folder = model_folder(job.runs, FOUNDATION_WORLD, stage, 0)
+def read_part(cls: type, job: Job, scale: Scale, stage: str) -> torch.nn.Module:
+    """A part of the foundation that another stage trained."""
+    folder = Path(job.runs) / scale.foundation_world / "models" / stage / "seed0"
     if not folder.is_dir():
         raise InputError(f"{folder}: the {stage} is not trained yet; run stage {stage!r} first")
     return models.load_part(cls, folder)
+
+
+def read_autoencoder(job: Job, scale: Scale) -> AutoencoderKL:
+    """The foundation's autoencoder: trained before the foundation, or part of one that was loaded."""
+    if scale.pretrained is None:
+        return read_part(AutoencoderKL, job, scale, "autoencoder")
+    return models.load_part(AutoencoderKL, job.model_folder(FOUNDATION) / "vae")

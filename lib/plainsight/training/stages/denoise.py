@@ -15,6 +15,7 @@ from plainsight.files import atomic
 from plainsight.training import denoising
 from plainsight.training.job import Job
 from plainsight.training.loop import write_losses
+from plainsight.training.processes import processes
 
 
 def denoise(
@@ -29,7 +30,7 @@ def denoise(
 ) -> None:
     if rows.empty:
         raise InputError(f"{job.runs}/{job.world}: no training images for {job.name}; see {job.scale}")
-    moments = latents.read(Path(job.runs) / job.world / "latents.safetensors")
+    moments = latents.read(Path(job.runs) / job.world / "latents")
     data = denoising.TrainingSet(moments, moments.rows(rows["image_id"].tolist()), rows["phrase"].tolist(), drop)
     losses = denoising.train(
         model,
@@ -43,6 +44,8 @@ def denoise(
         checkpoint=job.checkpoint,
         description=job.name,
     )
+    if not processes().is_main_process:
+        return
     with atomic(job.output) as folder:
         models.save(model, folder)
         for part in kept(job).iterdir():

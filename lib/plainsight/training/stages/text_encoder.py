@@ -9,7 +9,7 @@ import torch
 from plainsight import models
 from plainsight.config import Scale
 from plainsight.training import contrastive
-from plainsight.training.job import FOUNDATION_WORLD, Job
+from plainsight.training.job import Job
 from plainsight.training.loop import batch_indices, run_steps
 from plainsight.training.stages.common import CHECK_IMAGES, device, split_pixels, write_part
 
@@ -18,7 +18,7 @@ def run(job: Job, scale: Scale) -> None:
     """A layer more than is kept is trained; see ``models.without_last_layer``."""
     config, tokenizer = scale.text_encoder, models.clip_tokenizer()
     trained = dataclasses.replace(config, num_hidden_layers=config.num_hidden_layers + 1)
-    rows, pixels = split_pixels(job, FOUNDATION_WORLD, "train", scale.resolution)
+    rows, pixels = split_pixels(job, scale.foundation_world, "train", scale.resolution)
     ids = models.token_ids(tokenizer, rows["phrase"].tolist())
     towers = contrastive.Towers(models.build_text_encoder(trained, job.seed), job.seed).to(device())
     optimizer = torch.optim.AdamW(towers.parameters(), lr=config.learning_rate, fused=True)
@@ -36,7 +36,7 @@ def run(job: Job, scale: Scale) -> None:
         job.name,
     )
     towers.eval()
-    held_out, images = split_pixels(job, FOUNDATION_WORLD, "validation", scale.resolution, CHECK_IMAGES)
+    held_out, images = split_pixels(job, scale.foundation_world, "validation", scale.resolution, CHECK_IMAGES)
     accuracy = contrastive.retrieval_accuracy(towers, images, models.token_ids(tokenizer, held_out["phrase"].tolist()))
     measured = {"retrieval_accuracy": accuracy, "retrieval_chance": 1 / len(held_out)}
     write_part(job, models.without_last_layer(towers.text_encoder), losses, measured)

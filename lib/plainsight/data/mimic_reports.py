@@ -1,0 +1,163 @@
+"""The free-text reports of MIMIC-CXR (Johnson et al. 2019), and the impression of each.
+
+A report is cut into sections as MIMIC's own scripts do it: a heading stands at the start of a line, after one space, in
+capitals, and ends with a colon; the impression's heading has many spellings. What those scripts settle by hand for some
+fifty studies is left out, because it names them.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+
+from plainsight.data.counts import require
+from plainsight.data.identifiers import MIMIC_PATIENT, MIMIC_STUDY
+from plainsight.data.tables import Missing
+from plainsight.errors import InputError
+
+ARCHIVE = "mimic-cxr-reports.zip"
+RELEASE = {"reports": 227_835}
+SHORTEST = 8
+"""Characters: seeds 000 and 001 train on impressions "that have over 7 characters"."""
+
+_HEADING = re.compile(r" ([A-Z ()/,-]+):(\s|$)")
+_MEMBER = re.compile(rf"(?:^|/)files/p1\d/p({MIMIC_PATIENT})/s({MIMIC_STUDY})\.txt$")
+_IMPRESSIONS = {
+    "conclusion",
+    "impresson",
+    "imprression",
+    "imoression",
+    "impressoin",
+    "imprssion",
+    "impresion",
+    "imperssion",
+    "mpression",
+    "impession",
+}
+"""Headings that mean the impression and do not contain the word, misspelt ones among them."""
+
+
+def impression(report: str) -> str:
+    """The impression of a report with white space collapsed; "" where it has none.
+
+    Of several sections of that name the last one that is not empty counts.
+    """
+    texts = [" ".join(text.split()) for heading, text in sections(report) if is_impression(heading)]
+    return next(filter(None, reversed(texts)), "")
+
+
+def is_impression(heading: str) -> bool:
+    """Whether a heading, in any case, is one of those that MIMIC's scripts take for the impression."""
+    heading = heading.strip().lower()
+    return "impression" in heading or heading in _IMPRESSIONS
+
+
+def sections(report: str) -> list[tuple[str, str]]:
+    """(heading, text) of each section, in order; what comes before the first heading is left out.
+
+    The first line is never a heading, nor is one right below a heading that has its line for itself.
+    """
+    lines = report.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    found: list[tuple[str, list[str]]] = []
+    barred = 0
+    for number, line in enumerate(lines):
+        heading = _HEADING.match(line) if number > barred else None
+        if heading is None:
+            if found:
+                found[-1][1].append(line)
+            continue
+        found.append((heading[1], [line[heading.end() :]]))
+        barred = number + 1 if heading[2] == "" else number
+    return [(heading, "\n".join(text)) for heading, text in found]
+
+
+def read_impressions(folder: Path, studies: pd.DataFrame) -> pd.Series:
+    """The impressions of ``studies`` (rows of ``mimic_cxr.read_images``), with their index; "" where there is none.
+
+    The reports lie in ``folder`` as ``mimic-cxr-reports.zip`` or unzipped below ``files/``.
+
+    Raises:
+        InputError: neither is there; the archive is damaged or holds another number of reports than the release; a
+            report is missing or is not UTF-8 text.
+    """
+    with opened(folder) as read:
+        texts: dict[str, str] = {}
+        for row, patient, study in studies[["patient", "study"]].itertuples():
+            if study not in texts:
+                texts[study] = impression(read(patient, study, f"the report of metadata row {row}"))
+        return studies["study"].map(texts)
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[Callable[[str, str, str], str]]:
+    """A function that gives the report of (patient, study); its third argument is how messages name the report."""
+    archive = folder / ARCHIVE
+    if archive.is_file():
+        with _zip(archive) as zipped:
+            members = _members(zipped)
+            require({"reports": len(members)}, RELEASE, folder)
+            yield lambda patient, study, where: _from_zip(zipped, members.get((patient, study)), archive, where)
+    elif (unzipped := next((path for path in unzipped_folders(folder) if path.is_dir()), None)) is not None:
+        yield lambda patient, study, where: _from_file(
+            unzipped / f"p{patient[:2]}" / f"p{patient}" / f"s{study}.txt", unzipped, where
+        )
+    else:
+        raise Missing(f"{folder}: holds no {ARCHIVE} and no files/; see data_manifests/mimic_cxr_reports/README.md")
+
+
+def unzipped_folders(folder: Path) -> tuple[Path, ...]:
+    """Where unzipping the archive puts the reports."""
+    return folder / "files", folder / "mimic-cxr-reports" / "files"
+
+
+def archived(folder: Path) -> list[tuple[str, str]]:
+    """(patient, study) of every report in the archive in ``folder``, in order."""
+    with _zip(folder / ARCHIVE) as zipped:
+        return sorted(_members(zipped))
+
+
+def _members(archive: zipfile.ZipFile) -> dict[tuple[str, str], str]:
+    """(patient, study) -> member, for everything in the archive that is a report."""
+    matches = ((name, _MEMBER.search(name)) for name in archive.namelist())
+    return {(match[1], match[2]): name for name, match in matches if match}
+
+
+@contextmanager
+def _zip(path: Path) -> Iterator[zipfile.ZipFile]:
+    try:
+        archive = zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, OSError, EOFError):
+        raise InputError(f"{path}: is truncated or no zip archive; fetch it again") from None
+    with archive:
+        yield archive
+
+
+def _from_zip(archive: zipfile.ZipFile, member: str | None, path: Path, where: str) -> str:
+    if member is None:
+        raise InputError(f"{path}: {where} is not in the archive; fetch it again")
+    try:
+        return _decoded(archive.read(member), path, where)
+    except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError, RuntimeError, OSError):
+        raise InputError(f"{path}: {where} is damaged in the archive; fetch it again") from None
+
+
+def _from_file(path: Path, folder: Path, where: str) -> str:
+    try:
+        return _decoded(path.read_bytes(), folder, where)
+    except FileNotFoundError:
+        raise InputError(f"{folder}: {where} is missing; unzip {ARCHIVE} again") from None
+    except OSError as error:
+        raise InputError(f"{folder}: {where} cannot be read ({error.strerror}); allow it or unzip it again") from None
+
+
+def _decoded(raw: bytes, place: Path, where: str) -> str:
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise InputError(f"{place}: {where} is not UTF-8 text; fetch it again") from None

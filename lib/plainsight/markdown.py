@@ -1,0 +1,33 @@
+"""How cells and tables are written in Markdown, ours and published ones."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import pandas as pd
+
+PERCENT = ("auc", "top1")
+"""Metrics that are shares here and percent in print."""
+
+
+def table(block: pd.DataFrame) -> str:
+    """A Markdown table that leaves printed numbers as they are printed."""
+    return block.to_markdown(index=False, disable_numparse=True)
+
+
+def ours(cell: Mapping[str, object]) -> str:
+    """``79.1 ± 0.5 [77.0, 81.2]``: percent with one decimal, ratios with two; no ± with one seed."""
+    factor, digits = (100, 1) if cell["metric"] in PERCENT else (1, 2)
+    # rounded first: adding 0.0 then turns -0.0 into 0.0
+    rounded = (round(factor * cell[key], digits) + 0.0 for key in ("value", "std", "low", "high"))
+    value, std, low, high = (f"{number:.{digits}f}" for number in rounded)
+    spread = "" if math.isnan(cell["std"]) else f" ± {std}"
+    return f"{value}{spread}" + ("" if math.isnan(cell["low"]) else f" [{low}, {high}]")
+
+
+def theirs(cell: Mapping[str, object]) -> str:
+    """The published value as it is printed, with a mark where a note stands below; a dash where there is none."""
+    if not isinstance(cell["printed"], str):
+        return "–"
+    return cell["printed"] + (" †" if cell["note"] else "")
