@@ -46,9 +46,9 @@ KillWait=5
 ReturnToService=2
 SlurmdParameters=config_overrides
 GresTypes=gpu
-NodeName=DEFAULT NodeHostname={host} NodeAddr=127.0.0.1 CPUs=64 RealMemory=1000000 Gres=gpu:4 State=UNKNOWN
-NodeName=one Port={one_port}
-NodeName=two Port={two_port}
+NodeName=DEFAULT CPUs=64 RealMemory=1000000 Gres=gpu:4 State=UNKNOWN
+NodeName=one NodeHostname={host} NodeAddr=127.0.0.1 Port={one_port}
+NodeName=two NodeHostname={host} NodeAddr=127.0.0.1 Port={two_port}
 PartitionName=usual Nodes=ALL Default=YES PriorityTier=1 MaxTime=INFINITE State=UP
 PartitionName=urgent Nodes=ALL PriorityTier=9 MaxTime=INFINITE State=UP
 """
@@ -77,12 +77,13 @@ def running_cluster() -> Iterator[Mapping[str, str]]:
         (folder / "slurm.conf").write_text(settings)
         (folder / "gres.conf").write_text(GPUS)
         own = {name: value for name, value in os.environ.items() if not name.startswith(("SLURM", "SBATCH", "SRUN"))}
-        # Within a job Snakemake's plugin hides all that is called SLURM_ from srun, this cluster's place included.
+        # Within a job Snakemake's plugin hides all that is called SLURM_, and so where this cluster is.
         (folder / "bin").mkdir()
-        wrapper = folder / "bin" / "srun"
-        wrapper.write_text(f'#!/bin/sh\nSLURM_CONF={folder}/slurm.conf exec {shutil.which("srun")} "$@"\n')
-        wrapper.chmod(0o755)
-        path = f"{wrapper.parent}:{own['PATH']}:/usr/sbin:/sbin"
+        for client in ("srun", "squeue", "scontrol"):
+            wrapper = folder / "bin" / client
+            wrapper.write_text(f'#!/bin/sh\nSLURM_CONF={folder}/slurm.conf exec {shutil.which(client)} "$@"\n')
+            wrapper.chmod(0o755)
+        path = f"{folder}/bin:{own['PATH']}:/usr/sbin:/sbin"
         environment = {**own, "PATH": path, "SLURM_CONF": str(folder / "slurm.conf")}
 
         def start(*call: str) -> None:
