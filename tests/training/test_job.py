@@ -1,6 +1,7 @@
 """Jobs: where a result and a checkpoint lie, and what tells two checkpoints apart."""
 
 import dataclasses
+import os
 import shutil
 import subprocess
 import sys
@@ -125,3 +126,14 @@ def test_a_failure_shows_the_job_s_own_line_and_not_the_launcher_s(job, monkeypa
     monkeypatch.setattr(jobs, "command", lambda path, processes, nodes: [sys.executable, "-c", script])
     with pytest.raises(InputError, match=r"failed: plainsight\.training: the disk is full$"):
         launch(**dataclasses.asdict(job))
+
+
+def test_slurm_is_asked_how_many_machines_a_job_has(tmp_path, monkeypatch):
+    squeue = tmp_path / "squeue"
+    squeue.write_text('#!/bin/sh\n[ "$4" = 17 ] && echo 3\n')
+    squeue.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    assert jobs.machines() == 1
+    monkeypatch.setenv("SLURM_JOB_ID", "17")
+    assert jobs.machines() == 3

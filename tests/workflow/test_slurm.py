@@ -52,16 +52,17 @@ def write_profile(folder, **resources):
     settings["set-resources"] |= resources
     settings |= {"slurm-status-command": "squeue", "slurm-init-seconds-before-status-checks": 1, "latency-wait": 5}
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.yaml").write_text(yaml.safe_dump(settings))
+    (folder / "config.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
 
 
-def test_resources_for_a_rule_that_does_not_exist_are_an_error(tmp_path):
+@pytest.mark.parametrize("scale", ["smoke", "paper"])
+def test_resources_for_a_rule_that_does_not_exist_are_an_error(tmp_path, scale):
     """In a dry run, which needs no SLURM. The committed names all pass, or one of them would be named instead."""
     write_profile(tmp_path, **{"grnd_*": {"gpu": 1}})
     call = [sys.executable, "-m", "snakemake", "--profile", str(tmp_path), "--jobs", "1", "--dry-run", "--nolock"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "lib")}
     found = subprocess.run(
-        [*call, "--config", "scale=smoke"], cwd=ROOT, env=environment, capture_output=True, text=True
+        [*call, "--config", f"scale={scale}"], cwd=ROOT, env=environment, capture_output=True, text=True
     )
     assert found.returncode != 0
     assert "set-resources of the profile: no rule is called grnd_*" in found.stdout + found.stderr
