@@ -1,4 +1,4 @@
-"""A real SLURM of one node on this machine, for tests: own configuration, key, sockets and ports, no system service."""
+"""A real SLURM of two nodes on this machine, for tests: own configuration, key, sockets and ports, no service."""
 
 from __future__ import annotations
 
@@ -17,22 +17,21 @@ PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scance
 PATIENCE = 120
 """Seconds after which something that takes one or two counts as hanging."""
 
-# The node claims more than the machine has (config_overrides), so that jobs fit that ask for what a cluster's node has.
+# Each node claims more than the machine has (config_overrides), so that jobs fit that ask for what clusters have.
 # Its GPUs are files that nobody opens. Jobs that are preempted, or put back, may start again after cred_expire seconds.
 CONFIGURATION = """
 ClusterName=test
 SlurmctldHost={host}(127.0.0.1)
 SlurmctldPort={controller_port}
-SlurmdPort={node_port}
 SlurmUser={user}
 SlurmdUser={user}
 AuthType=auth/munge
 CredType=cred/munge
 AuthInfo=socket={folder}/munge.socket,cred_expire=5
 StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/spool
+SlurmdSpoolDir={folder}/spool-%n
 SlurmctldPidFile={folder}/slurmctld.pid
-SlurmdPidFile={folder}/slurmd.pid
+SlurmdPidFile={folder}/slurmd-%n.pid
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 JobAcctGatherType=jobacct_gather/none
@@ -47,7 +46,9 @@ KillWait=5
 ReturnToService=2
 SlurmdParameters=config_overrides
 GresTypes=gpu
-NodeName={host} NodeAddr=127.0.0.1 CPUs=64 RealMemory=1000000 Gres=gpu:4 State=UNKNOWN
+NodeName=DEFAULT NodeHostname={host} NodeAddr=127.0.0.1 CPUs=64 RealMemory=1000000 Gres=gpu:4 State=UNKNOWN
+NodeName=one Port={one_port}
+NodeName=two Port={two_port}
 PartitionName=usual Nodes=ALL Default=YES PriorityTier=1 MaxTime=INFINITE State=UP
 PartitionName=urgent Nodes=ALL PriorityTier=9 MaxTime=INFINITE State=UP
 """
@@ -62,20 +63,17 @@ def missing_programs() -> list[str]:
 
 @contextlib.contextmanager
 def running_cluster() -> Iterator[Mapping[str, str]]:
-    """Start munge, the controller and one node; yield the environment in which ``sbatch`` and the others find them."""
+    """Start munge, the controller and two nodes; yield the environment in which ``sbatch`` and the others find them."""
     # Not below pytest's folder: munge wants a folder that others may enter, and a socket's path must be short.
     with tempfile.TemporaryDirectory(prefix="slurm-") as name, contextlib.ExitStack() as stack:
         folder = Path(name)
         folder.chmod(0o755)
-        for part in ("state", "spool"):
-            (folder / part).mkdir()
+        (folder / "state").mkdir()
         (folder / "munge.key").write_bytes(os.urandom(128))
         (folder / "munge.key").chmod(0o600)
         host = socket.gethostname().split(".")[0]
-        controller_port, node_port = _free_ports(2)
-        settings = CONFIGURATION.format(
-            folder=folder, host=host, user=getpass.getuser(), controller_port=controller_port, node_port=node_port
-        )
+        ports = dict(zip(("controller_port", "one_port", "two_port"), _free_ports(3), strict=True))
+        settings = CONFIGURATION.format(folder=folder, host=host, user=getpass.getuser(), **ports)
         (folder / "slurm.conf").write_text(settings)
         (folder / "gres.conf").write_text(GPUS)
         own = {name: value for name, value in os.environ.items() if not name.startswith(("SLURM", "SBATCH", "SRUN"))}
@@ -88,7 +86,7 @@ def running_cluster() -> Iterator[Mapping[str, str]]:
         environment = {**own, "PATH": path, "SLURM_CONF": str(folder / "slurm.conf")}
 
         def start(*call: str) -> None:
-            log = stack.enter_context((folder / f"{call[0]}.log").open("w"))
+            log = stack.enter_context((folder / f"{call[0]}-{call[-1]}.log".replace("/", "-")).open("w"))
             process = subprocess.Popen(call, env=environment, stdout=log, stderr=log)
             stack.callback(process.wait, PATIENCE)
             stack.callback(process.terminate)
@@ -97,7 +95,8 @@ def running_cluster() -> Iterator[Mapping[str, str]]:
         start("munged", "--foreground", *(f"--{option}={folder / file}" for option, file in files.items()))
         _until((folder / "munge.socket").exists, folder)
         start("slurmctld", "-D", "-c")
-        start("slurmd", "-D", "-N", host)
+        start("slurmd", "-D", "-N", "one")
+        start("slurmd", "-D", "-N", "two")
         idle = ["sinfo", "--noheader", "--format=%T", "--partition=usual"]
         _until(lambda: subprocess.run(idle, env=environment, capture_output=True, text=True).stdout == "idle\n", folder)
         stack.callback(subprocess.run, ["scancel", "--user", getpass.getuser()], env=environment)

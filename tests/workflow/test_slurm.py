@@ -1,4 +1,4 @@
-"""The SLURM profile: what it asks for, against a real SLURM of one node, where one is installed."""
+"""The SLURM profile: what it asks for, against a real SLURM of two nodes, where one is installed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import psutil
 import pytest
@@ -26,7 +27,10 @@ rule gpus:
     shell: "echo $CUDA_VISIBLE_DEVICES >>{output}"
 rule nodes:
     output: "nodes"
-    shell: "echo job >{output}; srun --ntasks=2 --ntasks-per-node=2 sh -c 'echo $SLURM_PROCID' | sort >>{output}"
+    shell:
+        "python -c 'from plainsight.training import job; print(job.machines())' >{output};"
+        "srun --nodes=2 --ntasks=2 --ntasks-per-node=1"
+        "     sh -c 'echo $SLURM_NODEID $CUDA_VISIBLE_DEVICES' | sort >>{output}"
 rule preempted:
     output: "preempted"
     shell: "echo start >>starts; [ $(wc -l <starts) -gt 1 ] || sleep 600; touch {output}"
@@ -80,23 +84,28 @@ def running_jobs(cluster):
 
 
 def test_a_job_runs_once_whatever_it_asks_for_and_again_when_it_was_preempted(cluster, tmp_path):
-    over_nodes = {"mpi": "srun", "nodes": 1, "tasks": 2, "gpu": 2, "tasks_per_gpu": 0}
+    over_nodes = {"mpi": "srun", "nodes": 2, "tasks": 2, "gres": "gpu:4", "tasks_per_gpu": 0}
     write_profile(tmp_path / "profile", gpus={"gpu": 2}, nodes=over_nodes)
     (tmp_path / "Snakefile").write_text(SNAKEFILE)
     call = [sys.executable, "-m", "snakemake", "--profile", "profile", "--jobs", "3"]
+    environment = {
+        **cluster,
+        "PYTHONPATH": str(ROOT / "lib"),
+        "PATH": f"{Path(sys.executable).parent}:{cluster['PATH']}",
+    }
     process = subprocess.Popen(
-        call, cwd=tmp_path, env=cluster, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        call, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     starts = tmp_path / "starts"
     alone = ["rule_preempted"]
     assert until(lambda: starts.exists() and [*running_jobs(cluster).values()] == alone, process, every=0.5)
-    urgent = ["sbatch", "--partition=urgent", "--exclusive", "--output=/dev/null", "--wrap=true"]
+    urgent = ["sbatch", "--partition=urgent", "--nodes=2", "--exclusive", "--output=/dev/null", "--wrap=true"]
     subprocess.run(urgent, env=cluster, cwd=tmp_path, check=True)
     output, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, output[-5000:]
     once = (tmp_path / "gpus").read_text()
     assert once.count("\n") == 1 and once.count(",") == 1
-    assert (tmp_path / "nodes").read_text() == "job\n0\n1\n"
+    assert (tmp_path / "nodes").read_text() == "2\n0 0,1,2,3\n1 0,1,2,3\n"
     assert starts.read_text() == "start\n" * 2 and (tmp_path / "preempted").exists()
 
 

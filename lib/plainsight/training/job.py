@@ -124,7 +124,7 @@ def launch(**job: str | int) -> Path:
     path = Path(request.runs) / "jobs" / f"{request.name}.yaml"
     with atomic(path) as temporary:
         temporary.write_text(yaml.safe_dump(dataclasses.asdict(request), sort_keys=False), encoding="utf-8")
-    nodes = _nodes()
+    nodes = machines()
     process = subprocess.Popen(
         command(path, request.processes(_devices(), nodes), nodes),
         stdout=subprocess.PIPE,
@@ -166,9 +166,14 @@ def command(path: Path, processes: int, nodes: int = 1) -> list[str]:
     return ["srun", f"--nodes={nodes}", f"--ntasks={nodes}", "--ntasks-per-node=1", "bash", "-c", line]
 
 
-def _nodes() -> int:
+def machines() -> int:
     """How many machines the job of SLURM that this runs in has; 1 without SLURM."""
-    return int(os.environ.get("SLURM_JOB_NUM_NODES", "1"))
+    # Of all that SLURM tells a job in its environment, Snakemake's plugin leaves little more than its number.
+    job = os.environ.get("SLURM_JOB_ID")
+    if job is None:
+        return 1
+    query = ["squeue", "--noheader", "--format=%D", "--jobs", job]
+    return int(subprocess.run(query, stdout=subprocess.PIPE, text=True, check=True).stdout)
 
 
 def _devices() -> int:
