@@ -207,8 +207,6 @@ for variant in tables.VARIANTS if len(raw) else ():
 
 # %%
 found = tables_words.points(curated, table_06, worlds.KEYWORDS) if home == world else None
-if found is not None and found.empty:
-    found = None
 if found is not None:
     figure_03 = tables_words.correlations(found, resamples)
     tables.write_table(figure_03, out / "figure_03.csv")
@@ -225,7 +223,7 @@ def read_aloud(correlations):
         )
 
 
-if found is not None:
+if found is not None and len(found):
     read_aloud(figure_03)
 elif home == world:
     print(f"No word is held by the phrases of {words.MIN_PATIENTS} patients about a finding: nothing to correlate.")
@@ -237,7 +235,7 @@ else:
 # from the names alone. Without the keywords:
 
 # %%
-if found is not None:
+if found is not None and len(found):
     read_aloud(tables_words.correlations(found[~found["keyword"]], resamples))
 
 # %% [markdown]

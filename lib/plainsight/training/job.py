@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import typing
@@ -170,7 +171,7 @@ def machines() -> int:
     """How many machines the job of SLURM that this runs in has; 1 without SLURM."""
     # Of all that SLURM tells a job in its environment, Snakemake's plugin leaves little more than its number.
     job = os.environ.get("SLURM_JOB_ID")
-    if job is None:
+    if job is None or shutil.which("squeue") is None:  # a container may lack SLURM's programs
         return 1
     query = ["squeue", "--noheader", "--format=%D", "--jobs", job]
     return int(subprocess.run(query, stdout=subprocess.PIPE, text=True, check=True).stdout)
