@@ -108,9 +108,9 @@ else
         python=''
         # 3.11 first: the committed results were made with it.
         for name in python3.11 python3.12 python3.13 python3; do
-            if "$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then python=$name && break; fi
+            if "$name" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then python=$name && break; fi
         done
-        [ -n "$python" ] || fail "needs Python 3.11 or newer; install it, or activate an environment that has the package"
+        [ -n "$python" ] || fail "needs Python 3.11, 3.12 or 3.13; install one, or activate an environment that has the package"
         echo "Installing the packages of requirements.lock into .venv, once; this takes some minutes."
         "$python" -m venv .venv || fail "$python cannot make .venv (on Debian and Ubuntu: apt install python3-venv)"
         "$bin/python" -m pip install --quiet --disable-pip-version-check -r requirements.lock
@@ -203,4 +203,5 @@ if [ -n "$dry" ]; then exit 0; fi
 
 [ -n "$from" ] || exec "$@"
 "$@"
-python -m plainsight.cli compare --scale "$scale"
+# A part of the tables is no whole to be compared.
+[ -n "$only" ] || python -m plainsight.cli compare --scale "$scale"

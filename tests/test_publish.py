@@ -148,6 +148,22 @@ def test_the_command_publishes_into_the_checkout_and_never_smoke(tmp_path, monke
     assert not (repository / "paper_tables" / "smoke").exists()
 
 
+def test_a_part_of_a_run_takes_no_score_rows_away_unless_the_examples_are_others(tmp_path):
+    fresh, committed = tmp_path / "fresh", tmp_path / "committed"
+    rows = pd.DataFrame({"example_id": ["a"], "patient": ["p"], "finding": ["Edema"], "auc": [0.5]})
+    for folder in (fresh, committed):
+        folder.mkdir()
+        rows.drop(columns="auc").to_parquet(folder / "examples.parquet")
+    (committed / "earlier").mkdir()
+    rows.to_parquet(committed / "earlier" / "boxes.parquet")
+    rows.to_parquet(fresh / "boxes.parquet")
+    publish.publish_scores(fresh, committed, "phantom")
+    assert (committed / "earlier" / "boxes.parquet").exists() and (committed / "boxes.parquet").exists()
+    rows.drop(columns="auc").assign(example_id="b").to_parquet(fresh / "examples.parquet")
+    publish.publish_scores(fresh, committed, "phantom")
+    assert sorted(path.name for path in committed.iterdir()) == ["boxes.parquet", "examples.parquet"]
+
+
 def test_score_rows_of_open_worlds_are_copied_whole_and_hold_no_text(tmp_path):
     fresh, committed = tmp_path / "fresh", tmp_path / "committed"
     rows = pd.DataFrame({"example_id": ["a"], "patient": ["p"], "finding": ["Edema"], "auc": [0.5]})

@@ -162,7 +162,7 @@ def test_a_python_that_is_too_old_is_named_in_one_line(checkout):
     for path in (checkout.parent / "bin").iterdir():
         path.write_text("#!/bin/sh\nexit 1\n")
     result = run(checkout, "test")
-    assert result.returncode == 2 and "needs Python 3.11 or newer" in result.stderr
+    assert result.returncode == 2 and "needs Python 3.11, 3.12 or 3.13" in result.stderr
 
 
 def test_a_second_run_is_refused_while_the_first_lives(checkout):

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from plainsight import claims, tables, words
+from plainsight import claims, results, tables, words
 from plainsight.data import identifiers
 from plainsight.errors import InputError
 from plainsight.files import atomic
@@ -192,7 +192,10 @@ def _may_hold_pixels(path: Path) -> bool:
 
 
 def publish_scores(fresh: Path, committed: Path, world: str) -> None:
-    """Copy the score rows of an open world, so that tables can be made again without training; replaced whole.
+    """Copy the score rows of an open world, so that tables can be made again without training; all of it or nothing.
+
+    Rows that were copied earlier and were not made this time stay where they are about the same examples, so that a
+    part of a run takes nothing away; where the examples are others, they go.
 
     Raises InputError for a world that is not open, a column that holds more than numbers and is none of an example's
     name, patient and finding, or rows by word from which phrases could be put together (``plainsight.words``).
@@ -200,7 +203,9 @@ def publish_scores(fresh: Path, committed: Path, world: str) -> None:
     if world not in OPEN:
         raise InputError(f"{fresh}: score rows name patients, and world {world!r} is not open; keep them in runs/")
     with atomic(committed) as folder:
-        folder.mkdir()
+        if _same_examples(fresh, committed):
+            shutil.copytree(committed, folder)
+        folder.mkdir(exist_ok=True)
         for path in sorted(fresh.rglob("*.parquet")):
             frame = pd.read_parquet(path)
             if "word" in frame and "example_id" in frame:
@@ -210,6 +215,12 @@ def publish_scores(fresh: Path, committed: Path, world: str) -> None:
             target = folder / path.relative_to(fresh)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
+
+
+def _same_examples(fresh: Path, committed: Path) -> bool:
+    name = Path(results.EXAMPLES).name
+    both = [pd.read_parquet(folder / name) for folder in (fresh, committed) if (folder / name).exists()]
+    return len(both) == 2 and both[0].equals(both[1])
 
 
 def publish_paper(scale: str, world: str, paper: str) -> list[Difference] | None:

@@ -178,5 +178,5 @@ ledger[["statement", "published", "effect", "low", "high", "seeds_agreeing", "se
 # - The foundation has seen no radiograph: it stands far off in FID and can make a correlation by itself. It is one of
 #   the variants all the same, as it is one of the paper's rows.
 # - Ablations are trained once, F and L several times, so that F and L weigh more in the correlation over trainings.
-# - FID has a bias that depends on the number of images; it is the same for every variant here.
+# - FID has a bias that depends on the number of images, the same for every variant here, and on what is in them.
 # - A correlation over variants says nothing about cause: whoever trains longer may get better at both.

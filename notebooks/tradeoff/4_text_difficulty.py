@@ -104,8 +104,9 @@ print("; ".join(f"{row.Index} {row.sum} of {row.size}" for row in share.itertupl
 # ## Hypothesis
 #
 # If the paper's table is right, F stays above L whatever the text; F localises best when trained on impressions and
-# worst on the composed ones; L comes closest to F where the text is easiest, and fails everywhere. (The caption of the
-# paper's table says that CNR rises with the variability of the text. It does so in neither of its columns.)
+# worst on the composed ones; L is best where the text is easiest, comes closest to F on the composed ones, and fails
+# everywhere. (The caption of the paper's table says that CNR rises with the variability of the text. It does so in
+# neither of its columns.)
 #
 # ## Measurement: Table 7
 

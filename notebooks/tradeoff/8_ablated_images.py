@@ -46,8 +46,8 @@ distances = generation_scores.read(space.world(world), "distances", wanted)
 #
 # ## Measurement: Table 10
 #
-# The distances of `6_generation`, lower is better. Each ablation was trained once; the models they depart from are
-# shown with them.
+# What `6_generation` measures: of distances lower is better, of shares higher. Each ablation was trained once; the
+# models they depart from are shown with them.
 
 # %%
 setting = tables.Setting(scale, world, world)

@@ -163,7 +163,8 @@ for metric in metrics if len(halves) else ():
     ap, pa = (loss[protocol, metric] for protocol in (tradeoff_ablations.AP, tradeoff_ablations.PA))
     print(f"{tradeoff.METRIC_NAMES[metric]}: PA less F {ap:+.3f} on AP films, {pa:+.3f} on PA films;", end=" ")
     print(f"apart by {said(f'finetune_f_pa_on_ap_{metric}')}.")
-print("Should the paper's reason hold, the last difference of each line is negative.")
+if len(halves):
+    print("Should the paper's reason hold, the last difference of each line is negative.")
 
 # %% [markdown]
 # ## What scale changes
