@@ -145,12 +145,17 @@ unwritable="runs/ cannot be written to; free some space or allow it, and run aga
 mkdir -p runs 2>/dev/null || fail "$unwritable"
 lock=runs/.running
 if [ -z "$dry" ]; then
-    if ! (set -C && echo $$ >$lock) 2>/dev/null; then
+    here=$(uname -n)
+    if ! (set -C && echo "$$ $here" >$lock) 2>/dev/null; then
         other=$(cat $lock 2>/dev/null) || fail "$unwritable"
+        there=${other#* } other=${other%% *}
+        # From here nobody can tell whether it still runs there.
+        [ "$there" = "$other" ] || [ "$there" = "$here" ] ||
+            fail "another run is under way on $there (process $other), or was killed there: then delete $lock"
         if ps -p "${other:-0}" -o command= 2>/dev/null | grep -qE 'snakemake|run_all'; then
             fail "another run is under way (process $other); wait for it, or stop it with: kill $other"
         fi
-        { echo $$ >$lock; } 2>/dev/null || fail "$unwritable"
+        { echo "$$ $here" >$lock; } 2>/dev/null || fail "$unwritable"
     fi
 fi
 

@@ -169,7 +169,7 @@ def test_a_second_run_is_refused_while_the_first_lives(checkout):
     (checkout / "runs").mkdir()
     other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", "snakemake"])
     try:
-        (checkout / "runs" / ".running").write_text(f"{other.pid}\n")
+        (checkout / "runs" / ".running").write_text(f"{other.pid} {os.uname().nodename}\n")
         result = run(checkout)
         assert result.returncode == 2
         assert f"another run is under way (process {other.pid})" in result.stderr.splitlines()[-1]
@@ -178,7 +178,15 @@ def test_a_second_run_is_refused_while_the_first_lives(checkout):
         other.wait()
     result = run(checkout)
     assert result.returncode == 0, result.stderr
-    assert (checkout / "runs" / ".running").read_text() != f"{other.pid}\n"
+    assert not (checkout / "runs" / ".running").read_text().startswith(f"{other.pid} ")
+
+
+def test_a_run_on_another_machine_is_not_taken_for_dead(checkout):
+    (checkout / "runs").mkdir()
+    (checkout / "runs" / ".running").write_text("1 elsewhere\n")
+    result = run(checkout)
+    assert result.returncode == 2
+    assert "another run is under way on elsewhere (process 1)" in result.stderr.splitlines()[-1]
 
 
 def test_what_a_killed_run_left_is_unlocked(checkout):

@@ -57,7 +57,7 @@ def test_killed_in_the_middle_and_run_again_the_tables_are_the_same(checkout, wh
 
     process = subprocess.Popen(**headline)
     running = checkout / "runs" / ".running"
-    assert until(lambda: running.read_text() == f"{process.pid}\n", process)
+    assert until(lambda: running.read_text().split()[0] == str(process.pid), process)
     second = subprocess.run(**command(checkout), timeout=PATIENCE)
     assert second.returncode == 2 and f"another run is under way (process {process.pid})" in second.stdout
 
