@@ -88,5 +88,7 @@ print(f"up to {4 * state / 1e9:.0f} GB more (weights, their average, two moments
 #
 # - Reading images: radiographs of MIMIC-CXR-JPG are larger than what the model sees; decoding them takes CPU time.
 # - Further protocols: each way of asking a model again costs what the first did (grounding is a small part).
+# - Further images: a set of made images a variant is counted. Three trainings, a second kind of prompt (Tables 4, 5 and
+#   10) and the first milestone's weights (Table 2) take as many sets more.
 # - Waiting in queues, start-up, and what a preempted job repeats since its last checkpoint.
 # - The share of its peak that *your* GPU reaches. A day of `finetune_f` says more than this page.
