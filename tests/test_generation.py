@@ -199,8 +199,10 @@ def test_a_file_that_is_none_of_the_wanted_images_is_named(tiny_model, folder):
 
 
 def test_hidden_files_are_left_alone(tiny_model, folder):
-    (folder / ".e0.12345678.partial.png").write_bytes(b"what a killed run leaves")
+    hidden = folder / ".e0.12345678.partial.png"
+    hidden.write_bytes(b"what a killed run leaves")
     make(tiny_model, folder)
+    assert hidden.read_bytes() == b"what a killed run leaves"
 
 
 def _other_model(model: models.Model) -> models.Model:
@@ -240,7 +242,9 @@ def test_an_image_of_anything_else_is_named(difference, tiny_model, folder):
 
 
 def test_the_batch_size_makes_no_other_image(tiny_model, folder):
+    made = {path: path.stat().st_mtime_ns for path in folder.glob("*.png")}
     make(tiny_model, folder, GenerationConfig(4, 3.0, batch_size=1))
+    assert {path: path.stat().st_mtime_ns for path in folder.glob("*.png")} == made and made
 
 
 def test_prompts_asked_for_twice_or_unfit_for_a_file_are_named(tiny_model, tmp_path):

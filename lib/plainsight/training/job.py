@@ -150,14 +150,8 @@ def command(path: Path, processes: int, nodes: int = 1) -> list[str]:
     if processes == 1:
         return [sys.executable, "-m", "plainsight.warm", "plainsight.training", str(path)]
     launcher = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", str(processes)]
-    launcher += [
-        "--num_machines",
-        str(nodes),
-        "--mixed_precision",
-        "no",
-        "--dynamo_backend",
-        "no",
-    ]  # the job sets its own
+    # The job sets its own precision.
+    launcher += ["--num_machines", str(nodes), "--mixed_precision", "no", "--dynamo_backend", "no"]
     job = ["-m", "plainsight.training", str(path)]
     if nodes == 1:
         return [*launcher, "--main_process_port", "0", *job]
