@@ -63,6 +63,8 @@ rule foundation:
 rule classifier:
     input:
         lambda w: prepared(w.world),
+        # Not beside what the first picture waits for: two cores that share their units would both be slower.
+        ancient(part(FOUNDATION)),
         code=code(step("classifier"), stage("classifier")),
     output:
         model=f"{RUNS}/{{world}}/models/classifier/seed0/run.json",

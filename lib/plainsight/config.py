@@ -101,14 +101,18 @@ class UNetConfig:
 
 @dataclass(frozen=True)
 class DenoisingConfig:
-    """Denoising training (Ho et al. 2020, eq. 14), as the foundation and every variant use it."""
+    """Denoising training (Ho et al. 2020, eq. 14), as the foundation and every variant use it.
+
+    Settings that are left out of its ``repr`` say how a training runs, not what is learned; where they change, a
+    finished training stays as it is, and one under way goes on.
+    """
 
     batch_size: int
     learning_rate: float
     warmup_steps: int
     max_grad_norm: float
     ema_decay: float
-    checkpoint_every: int
+    checkpoint_every: int = dataclasses.field(repr=False)
     foundation_steps: int | None
     """None where the foundation is not trained here."""
     steps: int
@@ -117,10 +121,10 @@ class DenoisingConfig:
     """Fractions of ``steps`` at which weights are kept for the curves over training."""
     schedule: typing.Literal["constant", "cosine"] = "constant"
     """Of the learning rate, after the warm-up: as it is, or down to 0 at the last step along half a cosine."""
-    device_batch: int | None = None
+    device_batch: int | None = dataclasses.field(default=None, repr=False)
     """Most samples that a process takes at once; more are taken in parts whose gradients add up. None: all at once."""
     mixed_precision: typing.Literal["no", "bf16"] = "no"
-    activation_checkpointing: bool = False
+    activation_checkpointing: bool = dataclasses.field(default=False, repr=False)
     """Compute activations again in the backward pass instead of keeping them: slower, far less memory."""
 
 

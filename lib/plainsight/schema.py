@@ -97,6 +97,10 @@ def write(frame: pd.DataFrame, path: Path | str, findings: Sequence[str]) -> Non
     _write_parquet(frame, path, _SCHEMA)
 
 
+RAW = "raw"
+"""The level of ``texts.parquet`` that holds what was reported of a test image, in a world of real reports."""
+
+
 def read_texts(path: Path | str) -> pd.DataFrame:
     """Read ``texts.parquet``: one row an image and level of difficulty (image_id, text, phrase)."""
     frame = _read_parquet(path)
@@ -105,7 +109,7 @@ def read_texts(path: Path | str) -> pd.DataFrame:
 
 
 def write_texts(frame: pd.DataFrame, path: Path | str) -> None:
-    """Write ``texts.parquet``: column ``text`` holds the key of a level in experiments.yaml, ``phrase`` the words."""
+    """Write ``texts.parquet``: ``text`` holds the key of a level in experiments.yaml or `RAW`, ``phrase`` the words."""
     frame = frame.reset_index(drop=True)
     validate_texts(frame, str(path))
     _write_parquet(frame, path, _TEXTS_SCHEMA)

@@ -13,7 +13,7 @@
 # end token too: one heat map a word, all from the same passes through the model, each scored against the boxes of
 # the phrase's finding. Which words light up where the finding is, and is the finding's name among them?
 #
-# Where the world has reports the same is asked of raw impressions about the same images: several sentences, negations,
+# Where the world has reports, the same is asked of raw impressions about the same images: several sentences, negations,
 # asides, marks of anonymisation.
 
 # %% tags=["parameters"]
@@ -31,7 +31,7 @@ from plainsight import latents, models, schema, words, worlds
 from plainsight.files import atomic
 from plainsight.word_maps import score_words
 from plainsight.workspace import open_workspace
-from plainsight.worlds import raw_impressions
+from plainsight.worlds.raw_impressions import raw_impressions
 
 space = open_workspace(scale)
 torch.set_num_threads(space.scale.threads)
@@ -47,8 +47,8 @@ folder = space.world(world)
 examples = schema.read(folder / "examples.parquet", worlds.findings(world))
 examples = examples[(examples["split"] == "grounding") & (examples["boxes"].map(len) > 0)].reset_index(drop=True)
 kinds = [examples]
-if world in raw_impressions.WORLDS:
-    kinds.append(examples.assign(phrase=raw_impressions.raw_impressions(examples, space.experiments)))
+if len(reported := raw_impressions(world, examples, folder, space.experiments)):
+    kinds.append(reported)
 model = models.load(space.model(world, variant, seed), device=device)
 moments = latents.read(folder / "latents")
 how = (space.scale.resolution, space.scale.grounding, space.experiments.protocols["boxes"], worlds.KEYWORDS)

@@ -176,8 +176,8 @@ print(f"F minus L, CNR of the end token: {said(gap)}.")
 # ## Table 8: raw impressions
 #
 # The paper asks about the same boxes with the reports that the phrases were cut from. Hypothesis: among negations,
-# asides and marks of anonymisation no word of the finding stands out. Here the reports are written from real sentences
-# that agree with the image (`plainsight.worlds.raw_impressions`). A world without reports has no Table 8.
+# asides and marks of anonymisation no word of the finding stands out. On phantoms the reports are written from real
+# sentences that agree with the image (`plainsight.worlds.raw_impressions`). A world without reports has no Table 8.
 
 # %%
 if len(raw):

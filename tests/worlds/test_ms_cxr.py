@@ -118,11 +118,19 @@ def test_every_training_image_has_a_text_of_every_level(data, settings):
     texts = schema.read_texts(data.parent / "out" / "texts.parquet")
     train = frame[frame["split"] == "train"].set_index("image_id")
     levels = {name for name, shares in settings[1].texts.items() if shares.source != "captions"}
+    asked = texts[texts["text"] == schema.RAW]
+    texts = texts[texts["text"] != schema.RAW]
     assert set(texts["text"]) == levels and len(texts) == len(levels) * len(train)
     by_level = texts.set_index(["text", "image_id"])["phrase"]
     assert by_level["reports"].to_dict() == train["phrase"].to_dict()
     both = train.index[train["finding"] == "Atelectasis|Pleural Effusion"][0]
     assert "atelectasis" in by_level["labels", both].lower() and "effusion" in by_level["labels", both].lower()
+    reported = frame.drop_duplicates("image_id").set_index("image_id")["source"]
+    by_source = {film.dicom: film.impression for film in FILMS}
+    assert len(asked) == len(ASKED)
+    assert {reported[name]: phrase for name, phrase in zip(asked["image_id"], asked["phrase"], strict=True)} == {
+        film.dicom: by_source[film.dicom] for film in ASKED
+    }
 
 
 def test_a_limit_takes_whole_patients_and_the_same_ones_each_time(data, settings):

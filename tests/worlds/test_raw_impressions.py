@@ -7,13 +7,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from plainsight import schema
 from plainsight.config import Experiments, read_yaml
 from plainsight.errors import InputError
 from plainsight.seeding import numpy_generator
 from plainsight.worlds import phantom
 from plainsight.worlds.impressions import CONTRADICTED
 from plainsight.worlds.lesions import DRAW
-from plainsight.worlds.raw_impressions import raw_impressions
+from plainsight.worlds.raw_impressions import raw_impressions, written
 from plainsight.worlds.sentences import parse
 
 EXPERIMENTS = read_yaml(Path(__file__).parents[2] / "workflow" / "experiments.yaml", Experiments)
@@ -38,7 +39,7 @@ def examples() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def texts(examples) -> list[str]:
-    return raw_impressions(examples, EXPERIMENTS)
+    return written(examples, EXPERIMENTS)
 
 
 def test_the_finding_asked_for_is_asserted_and_nothing_drawn_is_denied(examples, texts):
@@ -59,10 +60,20 @@ def test_they_are_raw(examples, texts):
 
 
 def test_a_text_depends_on_its_example_alone(examples, texts):
-    assert raw_impressions(examples.iloc[[40, 3]], EXPERIMENTS) == [texts[40], texts[3]]
+    assert written(examples.iloc[[40, 3]], EXPERIMENTS) == [texts[40], texts[3]]
 
 
 def test_a_world_that_has_changed_is_refused_without_its_text(examples):
     with pytest.raises(InputError, match=r"example grounding-00001: .*prepare it again") as caught:
-        raw_impressions(examples.assign(phrase=["Mrs Example"] * 64).iloc[[1]], EXPERIMENTS)
+        written(examples.assign(phrase=["Mrs Example"] * 64).iloc[[1]], EXPERIMENTS)
     assert "Mrs" not in str(caught.value)
+
+
+def test_worlds_of_real_reports_keep_them_and_images_without_one_are_left_out(examples, texts, tmp_path):
+    assert raw_impressions("phantom", examples, tmp_path, EXPERIMENTS)["phrase"].to_list() == texts
+    assert raw_impressions("nih", examples, tmp_path, EXPERIMENTS).empty
+    kept = pd.DataFrame({"image_id": examples["image_id"][:3], "text": "raw", "phrase": ["One.", "Two.", "Three."]})
+    schema.write_texts(pd.concat([kept, kept.assign(text="reports", phrase="Other.")]), tmp_path / "texts.parquet")
+    found = raw_impressions("ms_cxr", examples.iloc[[2, 5, 0]], tmp_path, EXPERIMENTS)
+    assert found["phrase"].to_list() == ["Three.", "One."]
+    assert found["example_id"].to_list() == ["grounding-00002", "grounding-00000"]

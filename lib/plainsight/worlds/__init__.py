@@ -1,8 +1,9 @@
 """Worlds: where images, phrases and boxes come from.
 
 Each world declares its own findings. ``build`` writes a world to a folder: ``examples.parquet`` (see
-``plainsight.schema``), for phantom ``texts.parquet``, images and masks, and, last of all, ``world.json``. A table and
-images of one's own are not built but read as they lie (``plainsight.worlds.folder``).
+``plainsight.schema``), where models are trained ``texts.parquet``, where images are drawn these and their masks, and,
+last of all, ``world.json``. A table and images of one's own are not built but read as they lie
+(``plainsight.worlds.folder``).
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ TEST_FOLDER = "19"
 
 
 def build(size: WorldSize, scale: Scale, experiments: Experiments, out: Path, data: Path) -> None:
-    """Write ``out/examples.parquet`` and, where there are training images, ``out/texts.parquet``.
+    """Write ``out/examples.parquet`` and, but for grounding alone, ``out/texts.parquet``.
 
     ``size.grounding`` phrases of MS-CXR (0: all), chosen by patient. ``size.train``, ``size.validation`` and
     ``size.generation`` images, or as many as there are, by patient too; the validation images are of patients of
@@ -47,16 +47,17 @@ def build(size: WorldSize, scale: Scale, experiments: Experiments, out: Path, da
     boxes = ms_cxr.read_boxes(annotations)
     images = _frontal(mimic_cxr.read_images(folder), folder.relative_to(data))
     parts = [_grounding(boxes, images, size.grounding, annotations)]
+    texts = []
     if reports is not None:
         labels = mimic_cxr.read_labels(folder)
         impressions = mimic_reports.read_impressions(reports, images.assign(patient=images["number"]))
         parts += _with_impressions(images, boxes, labels, impressions, size, folder)
+        texts = [_texts(parts[-1], experiments), _raw(parts[0], impressions)]
     rows = pd.concat(parts)
     mimic_cxr.check_files(images.loc[rows.index.unique()], folder, "that this world takes")
     examples = rows.reset_index(drop=True)[list(schema.COLUMNS)]
-    if size.train:
-        train = examples[examples["split"] == "train"]
-        schema.write_texts(_texts(train, experiments), out / "texts.parquet")
+    if texts:
+        schema.write_texts(pd.concat(texts), out / "texts.parquet")
     schema.write(examples, out / "examples.parquet", FINDINGS["ms_cxr"])
 
 
@@ -178,6 +179,13 @@ def _texts(train: pd.DataFrame, experiments: Experiments) -> pd.DataFrame:
         )
         rows.append(pd.DataFrame({"image_id": train["image_id"], "text": level, "phrase": phrases}))
     return pd.concat(rows, ignore_index=True)
+
+
+def _raw(asked: pd.DataFrame, impressions: pd.Series) -> pd.DataFrame:
+    """The impressions of the images that are asked about, as far as they have one."""
+    phrases = impressions.loc[asked.index]
+    rows = pd.DataFrame({"image_id": asked["image_id"], "text": schema.RAW, "phrase": phrases})
+    return rows[phrases.str.len() >= mimic_reports.SHORTEST].drop_duplicates("image_id")
 
 
 def _written(row: tuple, level: str, shares: TextShares) -> str:

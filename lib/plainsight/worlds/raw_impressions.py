@@ -1,7 +1,8 @@
-"""Raw impressions about the test images of the phantom world, for Table 8 of seed 000.
+"""Raw impressions about the test images, for Table 8 of seed 000.
 
 That table asks about the boxes of the curated phrases with the reports they were cut from: several sentences, further
-findings, negations, comparisons, anonymisation marks. The images of the split ``generation`` have such texts, but most
+findings, negations, comparisons, anonymisation marks. Worlds of real reports keep those of their test images. The
+phantom world has to write them: its images of the split ``generation`` have such texts, but most
 show several findings, and their boxes do not say which is which. So the text is written anew for the images whose
 boxes are of one finding, from real sentences of the same split; it agrees with all that is drawn, and
 says nothing of lines and tubes, of which an image of this split does not keep which it has.
@@ -10,20 +11,34 @@ says nothing of lines and tubes, of which an image of this split does not keep w
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 
+from plainsight import schema
 from plainsight.config import Experiments
 from plainsight.errors import InputError
 from plainsight.seeding import numpy_generator
 from plainsight.worlds.impressions import rewrite
 from plainsight.worlds.phantom import SEED, draw_impression
 
-WORLDS = ("phantom",)
-"""The worlds whose images can be given raw impressions; ``nih`` has no reports."""
+
+def raw_impressions(world: str, examples: pd.DataFrame, folder: Path, experiments: Experiments) -> pd.DataFrame:
+    """The ``examples`` of a ``world`` prepared in ``folder`` that have a raw impression, with it as their phrase.
+
+    None of them in a world without reports. Raises InputError as `written` does.
+    """
+    if world == "phantom":
+        return examples.assign(phrase=written(examples, experiments))
+    kept = folder / "texts.parquet"
+    if not kept.exists():
+        return examples.head(0)
+    texts = schema.read_texts(kept)
+    own = texts[texts["text"] == schema.RAW].set_index("image_id")["phrase"]
+    return examples.assign(phrase=examples["image_id"].map(own)).dropna(subset="phrase").reset_index(drop=True)
 
 
-def raw_impressions(examples: pd.DataFrame, experiments: Experiments) -> list[str]:
+def written(examples: pd.DataFrame, experiments: Experiments) -> list[str]:
     """A text as hard as the training text ``reports`` for each example of the phantom world's split ``grounding``.
 
     Never silent about the finding that is asked for. The same example always gets the same text. Raises InputError for
