@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -185,3 +186,13 @@ def test_a_file_without_keys_is_refused(tmp_path, text):
     (tmp_path / "toy.yaml").write_text(text)
     with pytest.raises(InputError, match=r"toy\.yaml: expected keys and values"):
         read_yaml(tmp_path / "toy.yaml", Scale)
+
+
+def test_how_a_training_runs_is_no_part_of_what_makes_it_run_again(smoke):
+    """Rules and checkpoints know a training by the ``repr`` of its settings."""
+    learned = from_dict(Scale, smoke, "smoke").denoising
+    run = dataclasses.replace(learned, checkpoint_every=1, device_batch=2, activation_checkpointing=True)
+    assert repr(run) == repr(learned)
+    kept = {field.name for field in dataclasses.fields(learned) if not field.repr}
+    assert kept == {"checkpoint_every", "device_batch", "activation_checkpointing"}
+    assert repr(dataclasses.replace(learned, learning_rate=1.0)) != repr(learned)

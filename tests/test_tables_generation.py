@@ -234,3 +234,13 @@ def test_the_figure_shows_what_the_paper_has(fresh_04):
     shown = tables_generation.for_figure(fresh_04, "phantom", "scenes")
     assert set(shown["metric"]) == {"fid", "fid_xrv", "ms_ssim"} and set(shown["finding"]) == {"Impressions", "Phrases"}
     assert len(shown) == len(PAPER[4]) and shown["published"].notna().all()
+
+
+def test_at_the_papers_scale_the_judges_are_the_papers(fresh_04):
+    setting = tables.Setting("paper", "ms_cxr", "ms_cxr")
+    renamed = fresh_04.replace({"extractor": {"scenes": "coco", "phantom": "ms_cxr"}})
+    heading = tables_generation.caption_distances(4, renamed, setting)
+    assert "the same extractors" in heading and "other extractors" not in heading
+    text = tables_generation.distances_markdown(renamed, heading, setting, "coco")
+    assert "features of Inception-v3, as in the paper" in text and "a classifier of" not in text
+    assert "of scenes here, Inception-v3 published" in f"of {tables_generation.judge('scenes', 'Inception-v3')}"

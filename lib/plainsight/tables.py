@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from plainsight import markdown, statistics
+from plainsight import markdown, statistics, worlds
 from plainsight.errors import InputError
 from plainsight.files import atomic
 from plainsight.published import AVERAGE
@@ -79,6 +79,18 @@ class Setting:
     world: str
     models_from: str
     """The world that the models were trained on."""
+
+    @property
+    def data_of_the_papers(self) -> bool:
+        """Whether the models were trained on the papers' own images, and are judged by the papers' own judges."""
+        return worlds.reads_data(self.models_from)
+
+    @property
+    def comparison(self) -> str:
+        """How the published numbers compare with ours."""
+        if self.data_of_the_papers:
+            return "the same data, models trained anew"
+        return "other images, another model, not to be compared in size"
 
 
 def summarise(
@@ -236,8 +248,8 @@ def caption(number: int, table: pd.DataFrame, setting: Setting) -> str:
         f"**{setting.world}**; {trained}. {int(whole['n'].max())} phrases of {int(whole['patients'].max())} patients; "
         f"{number_of_seeds} training seed{'s' * (most > 1)} of each fine-tuned model, one foundation. "
         "Ours: mean over seeds ± standard deviation over seeds [95 % interval, patients resampled]. Published: MS-CXR, "
-        "Stable Diffusion v2 at 512 px, ± standard deviation over three trainings where printed: other images, another "
-        "model, not to be compared in size."
+        "Stable Diffusion v2 at 512 px, ± standard deviation over three trainings where printed: "
+        f"{setting.comparison}."
     )
 
 

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from plainsight import markdown
+from plainsight import markdown, worlds
 from plainsight.features import auc_by_finding
 from plainsight.generation_scores import ALL, AS_PUBLISHED, CORRECTED, REAL
 from plainsight.metrics.generation import HALVES
@@ -46,6 +46,8 @@ SHARES = ("precision", "recall", "coverage", "auc")
 """Metrics that cannot leave [0, 1]."""
 POSITIVE = ("fid", "density")
 """Others that cannot fall below 0."""
+INCEPTION, DENSENET = "Inception-v3", "torchxrayvision's DenseNet-121"
+"""The judges of seed 000, for pictures in general and for radiographs."""
 BEYOND = {
     "kid": "KID ↓",
     "fid_infinity": "FID∞ ↓",
@@ -208,10 +210,22 @@ def for_figure(table: pd.DataFrame, world: str, general: str) -> pd.DataFrame:
 def metric_names(world: str, general: str) -> dict[tuple[str, str], str]:
     """Title of each column of Table 4, by extractor and metric."""
     return {
-        (general, "fid"): f"FID ↓, features of a classifier of {general} (paper: Inception-v3)",
-        (world, "fid"): f"FID_XRV ↓, features of a classifier of {world} (paper: torchxrayvision's DenseNet-121)",
+        (general, "fid"): f"FID ↓, {features_of(general, INCEPTION)}",
+        (world, "fid"): f"FID_XRV ↓, {features_of(world, DENSENET)}",
         (PIXELS, "ms_ssim"): "MS-SSIM (%) ↓",
     }
+
+
+def features_of(world: str, published: str) -> str:
+    """What looked at the images: a classifier trained on ``world``, or, of real images, the ``published`` one."""
+    if worlds.reads_data(world):
+        return f"features of {published}, as in the paper"
+    return f"features of a classifier of {world} (paper: {published})"
+
+
+def judge(world: str, published: str) -> str:
+    """The same in few words."""
+    return published if worlds.reads_data(world) else f"{world} here, {published} published"
 
 
 def caption(number: int, table: pd.DataFrame, setting: Setting) -> str:
@@ -220,11 +234,12 @@ def caption(number: int, table: pd.DataFrame, setting: Setting) -> str:
     seeds = made.loc[made["variant"] != "foundation", "seeds"]
     fewest, most = int(seeds.min()), int(seeds.max())
     several = str(most) if fewest == most else f"{fewest} to {most}"
+    extractors = "the same extractors" if setting.data_of_the_papers else "other extractors: not to be compared in size"
     return (
         f"Table {number} of seed 000 (Dombrowski et al., AAAI 2024) at scale **{setting.scale}** on world "
         f"**{setting.world}**. {several} training seed{'s' * (most > 1)} of each fine-tuned model, one "
         "foundation. Ours: mean over seeds ± standard deviation over seeds [95 % interval]. Published: MIMIC-CXR and "
-        "MS-CXR, Stable Diffusion v2 at 512 px, other extractors: not to be compared in size."
+        f"MS-CXR, Stable Diffusion v2 at 512 px, {extractors}."
     )
 
 
@@ -245,9 +260,11 @@ def caption_distances(number: int, table: pd.DataFrame, setting: Setting) -> str
 
 def caption_05(table: pd.DataFrame, setting: Setting) -> str:
     """The caption of Table 5."""
+    which = f"a classifier trained on real images of {setting.world} (paper: {DENSENET})"
+    if setting.data_of_the_papers:
+        which = f"{DENSENET}, as in the paper"
     return (
-        f"{caption(5, table, setting)} AUC-ROC (%) of a classifier trained on real images of {setting.world} (paper: "
-        "torchxrayvision's DenseNet-121), a finding's images against healthy ones of the same kind; images of several "
+        f"{caption(5, table, setting)} AUC-ROC (%) of {which}, a finding's images against healthy ones of the same kind; images of several "
         "findings count for each (the paper's have one). n: images asked to show the finding. Intervals: random halves "
         "of the patients."
     )

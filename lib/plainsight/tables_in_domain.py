@@ -14,7 +14,7 @@ from plainsight import markdown
 from plainsight.config import Variant
 from plainsight.generation_scores import AS_PUBLISHED, CORRECTED
 from plainsight.tables import NAMES, VARIANTS, WEIGHTED, Setting, summarise
-from plainsight.tables_generation import BEYOND, NONE, cell_text, distance_values, tidy
+from plainsight.tables_generation import BEYOND, INCEPTION, NONE, cell_text, distance_values, features_of, tidy
 
 FID, AUC = "fid", "auc"
 FROZEN = {"foundation": "–", "finetune_l": "no", "finetune_f": "yes"}
@@ -85,9 +85,9 @@ def caption_02(table: pd.DataFrame, setting: Setting) -> str:
         f"**{setting.world}**, on which the foundation was pretrained, too; {int(table['seeds'].max())} training seed. "
         f"AUC-ROC: the object's word against its exact mask, {int(phrases['n'])} phrases of {int(phrases['patients'])} "
         f"scenes, every caption with the word in it [95 % interval, scenes resampled]. FID: {int(images['n'])} made "
-        f"images and {int(images['n_real'])} real ones, by the features of a classifier of {images['extractor']} "
-        "(paper: Inception-v3) [95 % interval, random halves of the scenes]. Published: MS-COCO, Stable Diffusion v2 "
-        "at 512 px: other images, another model, not to be compared in size."
+        f"images and {int(images['n_real'])} real ones, by {features_of(images['extractor'], INCEPTION)} "
+        "[95 % interval, random halves of the scenes]. Published: MS-COCO, Stable Diffusion v2 "
+        f"at 512 px: {setting.comparison}."
     )
 
 

@@ -88,8 +88,8 @@ Markdown(text_04)
 # %%
 shown = tables_generation.for_figure(table_04, world, general)
 titles = {
-    "fid": f"FID, squared units of the features\n(of {general} here, Inception-v3 published)",
-    "fid_xrv": f"FID_XRV, squared units of the features\n(of {world} here, of radiographs published)",
+    "fid": f"FID, squared units of the features\n(of {tables_generation.judge(general, 'Inception-v3')})",
+    "fid_xrv": f"FID_XRV, squared units of the features\n(of {tables_generation.judge(world, 'radiographs')})",
     "ms_ssim": "MS-SSIM of images of a prompt\n(0 to 1)",
 }
 titles_of = (f"Ours: {scale}, {world}; bars: 95 % interval", "Published: MIMIC-CXR and MS-CXR, no intervals")

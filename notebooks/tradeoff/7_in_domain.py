@@ -32,7 +32,8 @@ world = "scenes"
 import pandas as pd
 from IPython.display import Image, Markdown
 
-from plainsight import claims, figures, generation_scores, provenance, published, results, tables, tradeoff_in_domain
+from plainsight import claims, figures, generation_scores, provenance, published, results, tables
+from plainsight import tables_generation, tradeoff_in_domain
 from plainsight import tables_in_domain as in_domain
 from plainsight.workspace import open_workspace
 
@@ -84,7 +85,7 @@ distances = generation_scores.read(folder, "distances", made)
 images = in_domain.by_steps(distances, recipes, ends)
 first = images.iloc[0]
 print(f"{first['n_generated']} made images, {first['n_real']} real ones, {first['features']} features", end=" ")
-print(f"of a classifier of {first['extractor']}.")
+print(f"({tables_generation.features_of(first['extractor'], tables_generation.INCEPTION)}).")
 
 # %% [markdown]
 # ## Hypothesis

@@ -48,6 +48,29 @@ def test_other_settings_or_data_never_resume_a_checkpoint(job, tmp_path, name, o
     assert job.checkpoint != before
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("checkpoint_every: 3", "checkpoint_every: 7"),
+        ("ema_decay", "device_batch: 2, activation_checkpointing: true, ema_decay"),
+        ("bootstrap_resamples: 200", "bootstrap_resamples: 300"),
+    ],
+)
+def test_how_a_training_runs_and_what_other_steps_do_leave_a_checkpoint_alone(job, tmp_path, old, new):
+    before, path = job.checkpoint, tmp_path / "smoke.yaml"
+    settings = path.read_text()
+    assert settings.count(old) == 1
+    path.write_text(settings.replace(old, new))
+    assert job.checkpoint == before
+
+
+def test_a_training_from_another_base_never_resumes_a_checkpoint(job):
+    before, base = job.checkpoint, job.model_folder("foundation")
+    base.mkdir(parents=True)
+    (base / "run.json").write_text("{}")
+    assert job.checkpoint != before
+
+
 def test_another_variant_s_settings_leave_a_checkpoint_alone(job, tmp_path):
     before = job.checkpoint
     path = tmp_path / "experiments.yaml"

@@ -66,10 +66,13 @@ class Job:
     @property
     def checkpoint(self) -> Path:
         """The state of this training; its name tells settings and data apart, so that none resumes another's."""
-        digest = hashlib.sha256(Path(self.scale).read_bytes())
-        if self.stage == "finetune":
-            digest.update(repr(self.read_variant()).encode())
-        digest.update((Path(self.runs) / self.world / "examples.parquet").read_bytes())
+        digest = hashlib.sha256(repr(self._settings()).encode())
+        parts = {"foundation": ["autoencoder", "text_encoder"]}.get(self.stage, [])
+        starts_from = [self.read_variant().base] if self.stage == "finetune" else parts
+        world = Path(self.runs) / self.world
+        files = [world / "texts.parquet", *(self.model_folder(name) / "run.json" for name in starts_from)]
+        for path in (world / "examples.parquet", *filter(Path.exists, files)):  # not every world has further texts
+            digest.update(path.read_bytes())
         return self.checkpoints / f"{self.name}-{digest.hexdigest()[:8]}.pt"
 
     def read_scale(self) -> config.Scale:
@@ -90,6 +93,17 @@ class Job:
         """``<runs>/<world>/models/<variant>/seed<k>``; the foundation lies in a world of its own and has one seed."""
         world, seed = (self.read_scale().foundation_world, 0) if variant == FOUNDATION else (self.world, self.seed)
         return Path(self.runs) / world / "models" / variant / f"seed{seed}"
+
+    def _settings(self) -> tuple[object, ...]:
+        """What decides, beside the data, what this training learns."""
+        scale = self.read_scale()
+        if self.stage == "finetune":
+            variant = self.read_variant()
+            size = (scale.steps(self.variant, variant), scale.batch_size(self.variant, variant))
+            return scale.resolution, scale.denoising, variant, *size
+        if self.stage == "foundation":
+            return scale.resolution, scale.denoising, scale.unet
+        return scale.resolution, getattr(scale, self.stage)
 
     def processes(self, devices: int, nodes: int = 1) -> int:
         """Over how many processes the job is spread on so many machines with so many devices each.
