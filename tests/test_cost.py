@@ -47,6 +47,13 @@ def test_the_table_adds_up():
     main = 3 * sum(cost.training(*SETTINGS, name) for name in ("finetune_f", "finetune_l"))
     main += 7 * cost.grounding(SPACE.scale, 1133)
     assert parts["operations"].iloc[1] == pytest.approx(main)
+    # Seven models (three trainings of F and L), both kinds of prompts, and three more images of 100 of each.
+    images = 7 * (5005 + 1133 + 600)
+    assert parts["operations"].iloc[3] == pytest.approx(cost.generation(SPACE.scale, images))
+    # The foundation, and F and L after few steps and at the end.
+    trained = sum(cost.training(*SETTINGS, name) for name in ("in_domain_f", "in_domain_l"))
+    photographs = 3 * cost.grounding(SPACE.scale, 5000) + cost.generation(SPACE.scale, 5 * 5000)
+    assert parts["operations"].iloc[2] == pytest.approx(trained + photographs)
     assert (parts["A100 tuned"] < parts["A100"]).all() and (parts["H100"] < parts["A100"]).all()
 
 

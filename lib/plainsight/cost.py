@@ -41,29 +41,34 @@ low precision (MosaicML, "How We Trained Stable Diffusion for Less than $50k", p
 
 @dataclass(frozen=True)
 class Table:
-    """What a table of seed 000 needs: models by variant, and what they are asked, in images or phrases."""
+    """What a table of seed 000 needs: models by variant, and what each of them is asked."""
 
     variants: tuple[str, ...]
     grounded: int = 0
+    """Phrases."""
     made: int = 0
-    world: str = "ms_cxr"
+    """Images."""
+    weights: int = 1
+    """With how many of its weights a fine-tuned model makes them."""
 
 
-PHRASES, PROMPTS, SIMILAR = 1133, 5005, 400
-"""Phrases with boxes (images by class), prompts of p19, and images of 100 prompts for MS-SSIM: seed 000."""
+PHRASES, PROMPTS, SIMILAR = 1133, 5005, 300
+"""Phrases with boxes (images by class), impressions of p19, and further images of 100 prompts for MS-SSIM: seed 000."""
 COCO_IMAGES = 5000
 """Of MS-COCO 2017, validation."""
 _PAIR = ("finetune_f", "finetune_l")
 TABLES: Mapping[str, Table] = MappingProxyType(
     {
         "1, 3, 6, 8, 9, 12; Figures 2, 3": Table((FOUNDATION, *_PAIR), grounded=PHRASES),
-        "2 (MS-COCO)": Table((FOUNDATION, "in_domain_f", "in_domain_l"), COCO_IMAGES, COCO_IMAGES, "coco"),
-        "4, 5": Table((FOUNDATION, *_PAIR), made=PROMPTS + SIMILAR),
+        "2 (MS-COCO)": Table((FOUNDATION, "in_domain_f", "in_domain_l"), COCO_IMAGES, COCO_IMAGES, weights=2),
+        "4, 5": Table((FOUNDATION, *_PAIR), made=PROMPTS + PHRASES + 2 * SIMILAR),
         "7": Table(
             ("finetune_f_composed", "finetune_l_composed", "finetune_f_labels", "finetune_l_labels"), grounded=PHRASES
         ),
         "10, 11": Table(
-            ("finetune_f_nouncond", "finetune_l_nouncond", "finetune_l_then_f", "finetune_f_pa"), PHRASES, PROMPTS
+            ("finetune_f_nouncond", "finetune_l_nouncond", "finetune_l_then_f", "finetune_f_pa"),
+            PHRASES,
+            PROMPTS + PHRASES,
         ),
     }
 )
@@ -164,9 +169,10 @@ def _work(scale: Scale, experiments: Experiments, table: Table) -> tuple[int, in
     new = {} if table.made and not table.grounded else seeds
     done = sum(count * training(scale, experiments, name) for name, count in new.items())
     bytes_kept = sum(count * model_bytes(scale, experiments, name) for name, count in new.items())
-    models = sum(seeds.values()) + (FOUNDATION in table.variants)
-    done += models * grounding(scale, table.grounded) + len(table.variants) * generation(scale, table.made)
-    return sum(new.values()), done, bytes_kept + len(table.variants) * table.made * IMAGE_BYTES
+    loaded, tuned = int(FOUNDATION in table.variants), sum(seeds.values())
+    images = (loaded + table.weights * tuned) * table.made
+    done += (loaded + tuned) * grounding(scale, table.grounded) + generation(scale, images)
+    return sum(new.values()), done, bytes_kept + images * IMAGE_BYTES
 
 
 def _row(name: str, trainings: int, done: float, bytes_kept: float) -> dict[str, object]:

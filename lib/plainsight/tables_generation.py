@@ -264,9 +264,9 @@ def caption_05(table: pd.DataFrame, setting: Setting) -> str:
     if setting.data_of_the_papers:
         which = f"{DENSENET}, as in the paper"
     return (
-        f"{caption(5, table, setting)} AUC-ROC (%) of {which}, a finding's images against healthy ones of the same kind; images of several "
-        "findings count for each (the paper's have one). n: images asked to show the finding. Intervals: random halves "
-        "of the patients."
+        f"{caption(5, table, setting)} AUC-ROC (%) of {which}, a finding's images against healthy "
+        "ones of the same kind; images of several findings count for each (the paper's have one). n: images asked to "
+        "show the finding. Intervals: random halves of the patients."
     )
 
 

@@ -59,7 +59,8 @@ print(f"Share of the peak: {plain:.1%} in the paper, {tuned:.1%} tuned ({cost.TU
 # ## Table by table
 #
 # GPU hours, days and storage that each table adds; operations in thousands of billions of billions (10²¹). Trainings
-# with several seeds count as often. What stands as `tuned` is what the same work would take at the tuned share.
+# with several seeds count as often, and so do their images, which a model makes of both kinds of prompts. What stands
+# as `tuned` is what the same work would take at the tuned share.
 
 # %%
 table = cost.table_of_cost(settings, experiments)
@@ -87,8 +88,7 @@ print(f"up to {4 * state / 1e9:.0f} GB more (weights, their average, two moments
 # ## What is not in it
 #
 # - Reading images: radiographs of MIMIC-CXR-JPG are larger than what the model sees; decoding them takes CPU time.
-# - Further protocols: each way of asking a model again costs what the first did (grounding is a small part).
-# - Further images: a set of made images a variant is counted. Three trainings, a second kind of prompt (Tables 4, 5 and
-#   10) and the first milestone's weights (Table 2) take as many sets more.
+# - Further protocols, and weights kept on the way: each way of asking a model again costs what the first did
+#   (grounding is a small part).
 # - Waiting in queues, start-up, and what a preempted job repeats since its last checkpoint.
 # - The share of its peak that *your* GPU reaches. A day of `finetune_f` says more than this page.

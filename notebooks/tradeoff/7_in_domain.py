@@ -32,8 +32,17 @@ world = "scenes"
 import pandas as pd
 from IPython.display import Image, Markdown
 
-from plainsight import claims, figures, generation_scores, provenance, published, results, tables
-from plainsight import tables_generation, tradeoff_in_domain
+from plainsight import (
+    claims,
+    figures,
+    generation_scores,
+    provenance,
+    published,
+    results,
+    tables,
+    tables_generation,
+    tradeoff_in_domain,
+)
 from plainsight import tables_in_domain as in_domain
 from plainsight.workspace import open_workspace
 
