@@ -22,6 +22,7 @@ MODULES = {
     "print('aside', file=sys.stderr)\nsys.exit(int(sys.argv[1]))\n",
     "read": "import sys\nprint(sys.stdin.read()[::-1])\n",
     "breaks": "raise ValueError('no')\n",
+    "threads": "import torch\nprint(torch.get_num_threads())\n",
     "tidies": "import atexit, pathlib\natexit.register(pathlib.Path('tidied').touch)\n",
     "knows": "import sys\nlooks = ('matplotlib', 'ipykernel.kernelapp')\n"
     "print([n for n in sys.modules if n in looks or n.startswith('plainsight.')])\n",
@@ -37,6 +38,7 @@ def served(tmp_path_factory):
     for name, text in MODULES.items():
         (folder / f"{name}.py").write_text(text)
     environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'lib'}{os.pathsep}{folder}", "WORD": "here"}
+    environment["OMP_NUM_THREADS"] = "1"
     environment.pop(warm.SOCKET, None)
     code = (
         "import os, sys, time\nfrom plainsight import warm\nwarm.start()\nprint(os.environ[warm.SOCKET], flush=True)\n"
@@ -70,6 +72,12 @@ def call(environment, *arguments, **options):
     return subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
     )
+
+
+def test_threads_are_those_of_whoever_started_it(served):
+    """torch looks once, when it is imported, so that a step cannot ask for others this way."""
+    process = call({**served, "OMP_NUM_THREADS": "2"}, "threads")
+    assert process.communicate(timeout=60)[0] == "1\n"
 
 
 def test_arguments_streams_folder_environment_and_exit_code_are_those_of_who_asks(served, tmp_path):

@@ -9,7 +9,7 @@ import pytest
 
 from damage import edit
 from mimic_tree import ASKED, BOXES, MS_CXR_COUNTS, Box, Film, write_counts, write_ms_cxr
-from plainsight.data import ms_cxr
+from plainsight.data import ms_cxr, radgraph
 from plainsight.errors import InputError
 
 
@@ -146,6 +146,78 @@ def test_damage_is_named_with_file_and_row(path, damage, message):
     assert message in said and "\n" not in said
     for secret in (str(FILM.patient), str(FILM.study), FILM.dicom, FILM.dicom[::-1], "enlarged", "effusion"):
         assert secret not in said
+
+
+def annotated(sentences, places):
+    """What RadGraph's package returns: texts cut into tokens, entities by number, in no order of their own."""
+    return {
+        str(number): {
+            "text": sentence.replace(".", " .").replace("-", " - "),
+            "entities": {
+                "1": {"tokens": "effusion", "label": "Observation::definitely present", "start_ix": 9, "end_ix": 9},
+                **{
+                    str(7 - place): {"tokens": word, "label": radgraph.PLACE, "start_ix": place, "end_ix": place}
+                    for place, word in enumerate(places.get(sentence, ()))
+                },
+            },
+            "data_source": None,
+            "data_split": "inference",
+        }
+        for number, sentence in enumerate(sentences)
+    }
+
+
+@pytest.fixture
+def located(path):
+    """The boxes, and a file of annotations in which two sentences name a place."""
+    rows = ms_cxr.phrases(ms_cxr.read_boxes(path.parent))
+    sentences = sorted(set(rows["phrase"]))
+    places = {sentences[0]: ["left", "base"], sentences[2]: ["perihilar"]}
+    file = path.parent / radgraph.FILE
+    file.write_text(json.dumps(annotated(sentences, places)))
+    return rows, places, file
+
+
+def test_rows_with_a_location_are_those_in_which_radgraph_finds_one(located):
+    rows, places, file = located
+    count = int(rows["phrase"].isin(places).sum())
+    write_counts(file.parent, {**MS_CXR_COUNTS, "with a location": count})
+    kept = ms_cxr.with_location(rows, file.parent)
+    assert len(kept) == count and kept["places"].to_list() == [places[phrase] for phrase in kept["phrase"]]
+    assert ms_cxr.read_boxes(file.parent) is not None  # that the folder states one more number does no harm
+
+
+def first(change):
+    """A change of the first annotation."""
+
+    def damage(file):
+        content = json.loads(file.read_text())
+        change(content["0"])
+        file.write_text(json.dumps(content))
+
+    return damage
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda file: None, "with a location: expected 1,043, found "),
+        (lambda file: file.unlink(), "no such file"),
+        (lambda file: file.write_text(file.read_text()[:-9]), "is not valid JSON"),
+        (lambda file: file.write_bytes(b"\xff"), "is not UTF-8 text"),
+        (lambda file: file.write_text("[]"), "sentences are not annotated; write the file again"),
+        (first(lambda entry: entry.update(text="another one")), "1 of 6 sentences are not annotated"),
+        (first(lambda entry: entry.pop("entities")), "entry '0' is no annotation of RadGraph"),
+        (first(lambda entry: entry["entities"]["1"].pop("start_ix")), "entry '0' is no annotation of RadGraph"),
+    ],
+)
+def test_damaged_annotations_are_named_without_their_text(located, damage, message):
+    rows, _, file = located
+    damage(file)
+    with pytest.raises(InputError) as caught:
+        ms_cxr.with_location(rows, file.parent)
+    assert message in str(caught.value) and str(file.parent) in str(caught.value)
+    assert not any(phrase in str(caught.value) for phrase in rows["phrase"])
 
 
 def without(key, kind):

@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from plainsight.data import radgraph
 from plainsight.data.counts import require
 from plainsight.data.identifiers import MIMIC_IMAGE, MIMIC_PATIENT, MIMIC_STUDY
 from plainsight.data.tables import Missing, fault, numbers, read_csv, read_json, refuse
@@ -30,11 +31,12 @@ FINDINGS = (
 )
 VERSIONS = ("1.1.0", "1.0.0")
 """Of the files; PhysioNet published 1.0.0 as its version 0.1."""
-PUBLISHED = {"phrases": 1162, "unions": 1133, "merged": 1158, "naming their finding": 694}
+PUBLISHED = {"phrases": 1162, "unions": 1133, "merged": 1158, "naming their finding": 694, "with a location": 1043}
 """Phrases: the publisher, and Table 9 of seed 000, whose eight counts add up to it. Unions: seed 000's code. Merged:
 Table I of seed 004, whose code merges rows of the same image and sentence in files v1.0.0 (the text says: of the same
-patient). Naming their finding: Table III of seed 004."""
-_COUNTED = {name: PUBLISHED[name] for name in ("phrases", "unions", "merged")}
+patient). Naming their finding: Table III of seed 004. With a location: MS-CXR-loc of seed 003, which does not say what
+rows it counts."""
+_COUNTED = {name: PUBLISHED[name] for name in ("phrases", "unions", "merged", "with a location")}
 RELEASES: dict[str, dict[str, int | tuple[int, ...]]] = {
     "1.1.0": {**_COUNTED, "boxes": 1448, "images": 1047, "patients": 851, "merged": (_COUNTED["merged"], 1160)},
     "1.0.0": _COUNTED,
@@ -108,6 +110,19 @@ def names_its_finding(rows: pd.DataFrame) -> pd.Series:
     """Whether the sentence of each row holds the name of its finding, in any case (``schema.names_finding``)."""
     pairs = zip(rows["phrase"], rows["finding"], strict=True)
     return pd.Series([names_finding(*pair) for pair in pairs], index=rows.index, dtype=bool)
+
+
+def with_location(rows: pd.DataFrame, folder: Path) -> pd.DataFrame:
+    """The rows whose sentence names a place, as RadGraph-XL has it (MS-CXR-loc of seed 003), with column ``places``.
+
+    Raises InputError where ``folder`` holds no annotations of the sentences (``plainsight.data.radgraph``), damaged
+    ones, or such that another number of rows is left than the paper has.
+    """
+    named = rows.assign(places=radgraph.places(folder / radgraph.FILE, rows["phrase"]))
+    kept = named[named["places"].map(len) > 0]
+    _, version = find(folder)
+    require({"with a location": len(kept)}, RELEASES[version], folder)
+    return kept
 
 
 def _grouped(boxes: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
