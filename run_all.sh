@@ -17,7 +17,8 @@ usage: ./run_all.sh [OPTIONS]           regenerate tables, figures and claims
   --data DIR                   the folder with real images (see data_manifests/) and, if you like, published weights
   --from scores                tables, figures and claims from the committed score rows, in minutes: nothing is trained
   --only TARGET                a paper (tradeoff), a notebook (2_localization), a table or figure (table_01)
-  --jobs N                     how many steps run side by side (default: 2)
+  --jobs N                     how many steps run side by side (default: 2; on a cluster all that can, a grid of trainings
+                               as one job array; with --jobs at most N, each a job by itself)
   --profile local|slurm        where they run (default: local; on a cluster, edit workflow/profiles/slurm/config.yaml)
   --dry-run                    say what would be made, and how long that takes, and stop
   --help                       this text
@@ -34,7 +35,7 @@ fail() {
 
 # ---- what is asked for: wrong options end here, before anything is installed ----
 
-scale=toy world='' data='' from='' only='' jobs=2 profile=local dry='' slurm=''
+scale=toy world='' data='' from='' only='' jobs='' profile=local dry='' slurm=''
 command=make
 if [ "${1:-}" = test ]; then
     command=test
@@ -69,6 +70,11 @@ else
     if grep -q '^executor: *slurm' "workflow/profiles/$profile/config.yaml"; then slurm=yes; fi
     [ -z "$slurm" ] || command -v sbatch >/dev/null ||
         fail "profile '$profile' needs SLURM, and there is no sbatch here; run this on a cluster's login node"
+    # SLURM has the say over how many run. With a limit of its own Snakemake's plugin (2.8.0) never submits an array of which
+    # only a part may start.
+    arrays=''
+    if [ -n "$jobs" ]; then arrays=--slurm-array-jobs=; else jobs=$([ -n "$slurm" ] && echo 10000 || echo 2); fi
+    [ -n "$slurm" ] || arrays=''
     case $jobs in '' | *[!0-9]* | 0*) fail "--jobs '$jobs' is not a number of jobs; give 1 or more" ;; esac
     worlds=$(sed -n '/^worlds:/,/^[^ ]/s/^  \([a-z_0-9]*\):.*/\1/p' "$settings" | tr '\n' ' ')
     case " $worlds" in
@@ -174,7 +180,7 @@ if [ -n "$slurm" ] && [ -z "$dry" ]; then
 fi
 
 set -- python -m snakemake --profile "workflow/profiles/$profile" \
-    --"$([ "$profile" = local ] && echo cores || echo jobs)" "$jobs" \
+    --"$([ -n "$slurm" ] && echo jobs || echo cores)" "$jobs" $arrays \
     --config "scale=$scale" "world=$world" "data=$data" "from=$from" "only=$only"
 if [ -z "$dry" ] && [ -n "$(ls .snakemake/locks 2>/dev/null)" ]; then "$@" --unlock >/dev/null 2>&1; fi
 
@@ -186,7 +192,7 @@ plan=$("$@" --dry-run --quiet rules 2>&1) || {
     echo "$plan" | grep -v '^  File' | tail -n 5 >&2
     exit 2
 }
-echo "$plan" | awk -v scale="$scale" -v jobs="$jobs" -v durations=workflow/durations.csv '
+echo "$plan" | awk -v scale="$scale" -v jobs="$jobs" -v slurm="$slurm" -v durations=workflow/durations.csv '
     BEGIN {
         FS = ","
         while ((getline <durations) > 0) if ($1 == scale) seconds[$2] = $3
@@ -200,7 +206,8 @@ echo "$plan" | awk -v scale="$scale" -v jobs="$jobs" -v durations=workflow/durat
     }
     END {
         if (!count) { print "Nothing is left to be made at scale " scale "."; exit }
-        printf "To be made at scale %s, %d steps, %d side by side:\n%s", scale, count, jobs, line
+        printf "To be made at scale %s, %d steps, %s:\n%s", scale, count, slurm ? "on the cluster" : jobs " side by side", line
+        if (slurm) exit
         if (unknown != "") printf "No time was measured yet for:%s.\n", unknown
         if (time) printf "Measured on 2 CPU cores, this takes about %d minutes.\n", time / jobs / 60 + 1
     }'
