@@ -196,3 +196,10 @@ def test_how_a_training_runs_is_no_part_of_what_makes_it_run_again(smoke):
     kept = {field.name for field in dataclasses.fields(learned) if not field.repr}
     assert kept == {"checkpoint_every", "device_batch", "activation_checkpointing"}
     assert repr(dataclasses.replace(learned, learning_rate=1.0)) != repr(learned)
+
+
+def test_only_what_the_first_picture_waits_for_takes_all_threads(smoke):
+    scale = dataclasses.replace(from_dict(Scale, smoke, "smoke"), seeds=(3, 4), threads=1, urgent_threads=2)
+    urgent = [("foundation", 0), ("finetune_f", 3), ("finetune_l", 3)]
+    others = [("autoencoder", 0), ("finetune_f", 4), ("finetune_l", 4), ("finetune_f_pa", 3)]
+    assert [scale.threads_of(*training) for training in (*urgent, *others)] == [2] * 3 + [1] * 4

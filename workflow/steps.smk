@@ -76,6 +76,7 @@ rule train:
         notebook=f"{RUNS}/{{world}}/notebooks/steps/train/{{variant}}_seed{{seed}}.ipynb",
     params:
         settings=lambda w: plain(step("train"), SCALE.denoising, *recipe(w.variant)),
+    threads: lambda w: SCALE.threads_of(w.variant, int(w.seed))
     benchmark:
         f"{RUNS}/{{world}}/notebooks/steps/train/{{variant}}_seed{{seed}}.tsv"
     priority: lambda w: urgency(w.variant, w.seed)

@@ -23,7 +23,6 @@ rule autoencoder:
 rule text_encoder:
     input:
         prepared(FOUNDATION_WORLD),
-        prepared("phantom"),
         code=code(step("text_encoder"), stage("text_encoder")),
     output:
         model=part("text_encoder"),
@@ -40,6 +39,7 @@ rule text_encoder:
 rule foundation:
     input:
         prepared(FOUNDATION_WORLD),
+        prepared("phantom"),
         part("autoencoder"),
         part("text_encoder"),
         latents(FOUNDATION_WORLD),
@@ -49,7 +49,7 @@ rule foundation:
         notebook=f"{RUNS}/{FOUNDATION_WORLD}/notebooks/steps/foundation.ipynb",
     params:
         settings=plain(step("foundation"), SCALE.unet, SCALE.denoising),
-    threads: SCALE.foundation_threads
+    threads: SCALE.threads_of("foundation", 0)
     benchmark:
         f"{RUNS}/{FOUNDATION_WORLD}/notebooks/steps/foundation.tsv"
     priority: 1000

@@ -182,6 +182,10 @@ class VariantSize:
             raise InputError(f"the size of a variant: {wrong[0]} is less than 1; give 1 or more")
 
 
+FIRST_PICTURE = ("finetune_f", "finetune_l")
+"""The fine-tuned variants that the first picture compares, of the first seed."""
+
+
 @dataclass(frozen=True)
 class Scale:
     """Everything that says how much; see ``workflow/scales``."""
@@ -192,9 +196,9 @@ class Scale:
     resolution: int
     seeds: tuple[int, ...]
     threads: int
-    """Of every job but the foundation."""
-    foundation_threads: int
-    """The foundation trains alone: everything else waits for it."""
+    """Of every job but the urgent ones."""
+    urgent_threads: int
+    """Of the trainings that the first picture waits for: on two cores one after the other is sooner than side by side."""
     bootstrap_resamples: int
     denoising: DenoisingConfig
     grounding: GroundingConfig
@@ -221,6 +225,11 @@ class Scale:
         """Images in one training step of the variant of that name."""
         own = self.sizes.get(name, VariantSize()).batch_size
         return own or round(variant.batch * self.denoising.batch_size)
+
+    def threads_of(self, training: str, seed: int) -> int:
+        """Threads of a training: of a variant, or of a part of the foundation."""
+        urgent = training == "foundation" or (training in FIRST_PICTURE and seed == self.seeds[0])
+        return self.urgent_threads if urgent else self.threads
 
     def __post_init__(self) -> None:
         for key in ("world", "foundation_world"):
@@ -308,7 +317,7 @@ class Experiments:
                 base = self.variants[base].base
 
 
-_COUNTS = ("resolution", "threads", "foundation_threads", "bootstrap_resamples", "batch_size", "checkpoint_every")
+_COUNTS = ("resolution", "threads", "urgent_threads", "bootstrap_resamples", "batch_size", "checkpoint_every")
 _COUNTS += ("steps", "foundation_steps", "num_inference_steps", "last_n", "processes", "device_batch")
 
 

@@ -21,7 +21,8 @@ scale = "toy"
 import pandas as pd
 import seaborn as sns
 
-from plainsight import models
+from plainsight import models, schema, worlds
+from plainsight.tokenizer import share_seen
 from plainsight.training import launch
 from plainsight.workspace import open_workspace
 
@@ -49,3 +50,22 @@ axis.set(xlabel="training step", ylabel="denoising loss (MSE)")
 model = models.load(folder)
 size = sum(parameter.numel() for parameter in model.unet.parameters())
 print(f"A U-Net of {size / 1e6:.2f} million parameters; last 50 losses on average {loss['loss'].tail(50).mean():.3f}.")
+
+# %% [markdown]
+# ## Which words has it ever seen?
+#
+# The tokenizer is CLIP's own: it splits rare words into pieces. A piece that never stood in a caption of a scene still
+# has its random embedding; a frozen encoder will never do better with it than tell it from other pieces.
+
+
+# %%
+def phrases(world, split):
+    examples = schema.read(space.world(world) / "examples.parquet", worlds.findings(world))
+    return examples.loc[examples["split"] == split, "phrase"]
+
+
+kinds, occurrences = share_seen(model.tokenizer, phrases("scenes", "train"), phrases("phantom", "grounding"))
+print(f"Of the word pieces in the test phrases about phantoms, pretraining ever saw {kinds:.0%};")
+print(f"weighted by how often they occur, {occurrences:.0%}.")
+for word in ("consolidation", "cardiomegaly", "effusion"):
+    print(f"{word}: {model.tokenizer.tokenize(word)}")

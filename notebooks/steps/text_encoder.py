@@ -24,8 +24,6 @@ import json
 import pandas as pd
 import seaborn as sns
 
-from plainsight import schema, worlds
-from plainsight.tokenizer import clip_tokenizer, share_seen
 from plainsight.training import launch
 from plainsight.workspace import open_workspace
 
@@ -47,24 +45,3 @@ axis.set(xlabel="training step", ylabel="contrastive loss")
 measured = json.loads((folder / "run.json").read_text())["measured"]
 print(f"It finds the right caption among those of other scenes in {measured['retrieval_accuracy']:.0%} of cases;")
 print(f"guessing would in {measured['retrieval_chance']:.0%}.")
-
-# %% [markdown]
-# ## Which words has it ever seen?
-#
-# The tokenizer is CLIP's own: it splits rare words into pieces. A piece that never stood in a caption still has its
-# random embedding; a frozen encoder will never do better with it than tell it from other pieces.
-
-# %%
-tokenizer = clip_tokenizer()
-
-
-def phrases(world, split):
-    examples = schema.read(space.world(world) / "examples.parquet", worlds.findings(world))
-    return examples.loc[examples["split"] == split, "phrase"]
-
-
-kinds, occurrences = share_seen(tokenizer, phrases("scenes", "train"), phrases("phantom", "grounding"))
-print(f"Of the word pieces in the test phrases about phantoms, pretraining ever saw {kinds:.0%};")
-print(f"weighted by how often they occur, {occurrences:.0%}.")
-for word in ("consolidation", "cardiomegaly", "effusion"):
-    print(f"{word}: {tokenizer.tokenize(word)}")
