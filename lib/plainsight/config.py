@@ -198,7 +198,7 @@ class Scale:
     threads: int
     """Of every job but the urgent ones."""
     urgent_threads: int
-    """Of the trainings that the first picture waits for: on two cores one after the other is sooner than side by side."""
+    """Of the trainings that the first picture waits for: one after the other it is there sooner than side by side."""
     bootstrap_resamples: int
     denoising: DenoisingConfig
     grounding: GroundingConfig
