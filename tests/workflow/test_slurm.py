@@ -18,10 +18,13 @@ from smoke_run import PATIENCE, ROOT, clone, command, missing, until
 
 PROFILE = ROOT / "workflow" / "profiles" / "slurm"
 
-# Three ways in which a job of a cluster could run more or less than once.
+# Three ways in which a job of a cluster could run more or less than once, and a grid, which is one array.
 SNAKEFILE = """
 rule all:
-    input: "gpus", "nodes", "preempted"
+    input: "gpus", "nodes", "preempted", "grid/a", "grid/b", "grid/c"
+rule grid:
+    output: "grid/{cell}"
+    shell: "squeue --noheader --format=%F --jobs=$SLURM_JOB_ID >{output}; echo {wildcards.cell} >>{output}"
 rule gpus:
     output: "gpus"
     shell: "echo $CUDA_VISIBLE_DEVICES >>{output}"
@@ -46,10 +49,14 @@ while pathlib.Path("held").exists():
 """
 
 
-def write_profile(folder, **resources):
-    """The profile as it is committed, with ``resources`` of further rules, and in more of a hurry."""
+def write_profile(folder, arrays=None, **resources):
+    """The profile as it is committed, with ``resources`` of further rules, and in more of a hurry.
+
+    ``arrays`` names rules to be arrays in place of the committed ones.
+    """
     settings = yaml.safe_load((PROFILE / "config.yaml").read_text())
     settings["set-resources"] |= resources
+    settings["slurm-array-jobs"] = arrays or settings["slurm-array-jobs"]
     settings |= {"slurm-status-command": "squeue", "slurm-init-seconds-before-status-checks": 1, "latency-wait": 5}
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
@@ -86,9 +93,9 @@ def running_jobs(cluster):
 
 def test_a_job_runs_once_whatever_it_asks_for_and_again_when_it_was_preempted(cluster, tmp_path):
     over_nodes = {"mpi": "srun", "nodes": 2, "tasks": 2, "gres": "gpu:4", "tasks_per_gpu": 0}
-    write_profile(tmp_path / "profile", gpus={"gpu": 2}, nodes=over_nodes)
+    write_profile(tmp_path / "profile", arrays="grid", gpus={"gpu": 2}, nodes=over_nodes)
     (tmp_path / "Snakefile").write_text(SNAKEFILE)
-    call = [sys.executable, "-m", "snakemake", "--profile", "profile", "--jobs", "3"]
+    call = [sys.executable, "-m", "snakemake", "--profile", "profile", "--jobs", "100"]
     environment = {
         **cluster,
         "PYTHONPATH": str(ROOT / "lib"),
@@ -107,6 +114,8 @@ def test_a_job_runs_once_whatever_it_asks_for_and_again_when_it_was_preempted(cl
     once = (tmp_path / "gpus").read_text()
     assert once.count("\n") == 1 and once.count(",") == 1
     assert (tmp_path / "nodes").read_text() == "2\n0 0,1,2,3\n1 0,1,2,3\n"
+    arrays, cells = zip(*((tmp_path / "grid" / cell).read_text().split() for cell in "abc"), strict=True)
+    assert len(set(arrays)) == 1 and cells == ("a", "b", "c")
     assert starts.read_text() == "start\n" * 2 and (tmp_path / "preempted").exists()
 
 
@@ -163,17 +172,17 @@ def test_a_run_that_was_killed_and_a_job_that_was_cancelled_are_made_good(cluste
 @pytest.mark.slow
 def test_the_whole_graph_comes_through_though_a_training_is_cancelled(cluster, tmp_path):
     folder = clone(tmp_path / "clone")
-    write_profile(folder / "workflow" / "profiles" / "slurm")
+    # The nodes claim more than there is; four jobs at a time are enough for this machine.
+    write_profile(folder / "workflow" / "profiles" / "slurm", **{"*": {"cpus_per_task": 32}})
     call = command(folder, "--profile", "slurm", environment=cluster)
     process = subprocess.Popen(**call)
 
     def training():
-        return [
-            job for job, rule in running_jobs(cluster).items() if rule == "rule_train_wildcards_phantom_finetune_l_0"
-        ]
+        """One of the trainings, all of which are tasks of one array."""
+        return [job for job, rule in running_jobs(cluster).items() if rule.startswith("rule_train") and "_" in job][:1]
 
-    started = folder / "runs/smoke/phantom/notebooks/steps/train/finetune_l_seed0.partial.ipynb"
-    assert until(lambda: started.exists() and training(), process, every=0.5)
+    trainings = folder / "runs" / "smoke" / "phantom" / "notebooks" / "steps" / "train"
+    assert until(lambda: list(trainings.glob("*.partial.ipynb")) and training(), process, every=0.5)
     subprocess.run(["scancel", *training()], env=cluster, check=True)
     output, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode != 0 and "failed    train: cells so far: " in output
