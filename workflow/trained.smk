@@ -13,6 +13,7 @@ rule autoencoder:
         notebook=f"{RUNS}/{FOUNDATION_WORLD}/notebooks/steps/autoencoder.ipynb",
     params:
         settings=plain(step("autoencoder"), SCALE.autoencoder, SCALE.resolution),
+    threads: SCALE.threads_of("autoencoder", 0)
     benchmark:
         f"{RUNS}/{FOUNDATION_WORLD}/notebooks/steps/autoencoder.tsv"
     priority: 1000

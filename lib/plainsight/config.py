@@ -182,10 +182,6 @@ class VariantSize:
             raise InputError(f"the size of a variant: {wrong[0]} is less than 1; give 1 or more")
 
 
-FIRST_PICTURE = ("finetune_f", "finetune_l")
-"""The fine-tuned variants that the first picture compares, of the first seed."""
-
-
 @dataclass(frozen=True)
 class Scale:
     """Everything that says how much; see ``workflow/scales``."""
@@ -227,9 +223,10 @@ class Scale:
         return own or round(variant.batch * self.denoising.batch_size)
 
     def threads_of(self, training: str, seed: int) -> int:
-        """Threads of a training: of a variant, or of a part of the foundation."""
-        urgent = training == "foundation" or (training in FIRST_PICTURE and seed == self.seeds[0])
-        return self.urgent_threads if urgent else self.threads
+        """Threads of a training: of a variant, or of a part of the foundation, whose seed is 0."""
+        parts, first = [("autoencoder", 0), ("foundation", 0)], self.seeds[0]
+        urgent = [*parts, ("finetune_f", first), ("finetune_l", first)]
+        return self.urgent_threads if (training, seed) in urgent else self.threads
 
     def __post_init__(self) -> None:
         for key in ("world", "foundation_world"):
