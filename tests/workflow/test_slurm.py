@@ -24,7 +24,7 @@ rule all:
     input: "gpus", "nodes", "preempted", "grid/a", "grid/b", "grid/c"
 rule grid:
     output: "grid/{cell}"
-    shell: "squeue --noheader --format=%F --jobs=$SLURM_JOB_ID >{output}; echo {wildcards.cell} >>{output}"
+    shell: "squeue --noheader --format=%F --jobs=$SLURM_JOB_ID | sort -u >{output}; echo {wildcards.cell} >>{output}"
 rule gpus:
     output: "gpus"
     shell: "echo $CUDA_VISIBLE_DEVICES >>{output}"
