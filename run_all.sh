@@ -130,7 +130,9 @@ export PYTHONPATH="$PWD/lib${PYTHONPATH:+:$PYTHONPATH}"
 
 if [ $command = test ]; then exec python -m pytest -q "$@"; fi
 
-[ -n "$from" ] || python -m plainsight.needs "$scale" "$data" "$world" || exit 2
+if [ -z "$from" ]; then
+    python -m plainsight.needs "$scale" "$data" "$world" "$([ -n "$dry" ] || echo fetch)" || [ -n "$dry" ] || exit 2
+fi
 
 # ---- from scores: a folder of its own, so that neither kind of run takes the other's files for its own ----
 

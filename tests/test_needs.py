@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from coco_tree import write_coco
-from mimic_tree import write_tree
-from plainsight import needs
+from mimic_tree import write_counts, write_tree
+from plainsight import features, needs
 from plainsight.workspace import open_workspace
 
 ROOT = Path(__file__).parents[1]
@@ -64,13 +64,35 @@ def test_the_scale_of_the_papers_says_within_ten_seconds_what_to_get_and_where()
     assert len(readmes) == 5 and all((ROOT / path).is_file() for path in readmes)
 
 
+def write_both(folder: Path) -> None:
+    """Validation and training set of MS-COCO."""
+    for part in ("val", "train"):
+        write_coco(folder, part)
+    write_counts(folder, {"val images": 2, "train images": 2, "classes": 3})
+
+
 def test_what_is_there_passes_and_what_is_missing_is_one_line(tmp_path, capsys):
     data = write_tree(tmp_path / "data")
     assert needs.main(["paper", str(data)]) == 2
     error = capsys.readouterr().err
     assert "holds no folder coco_2017; see data_manifests/coco_2017/README.md" in error and error.count("\n") == 1
-    write_coco(data / "coco_2017")
+    write_both(data / "coco_2017")
     assert needs.main(["paper", str(data)]) == 0
     (data / "coco_2017" / "val2017" / "000000000001.jpg").unlink()
     assert needs.main(["paper", str(data), "ms_cxr"]) == 2
     assert "1 of 2 images of val2017 are missing" in capsys.readouterr().err
+
+
+def test_published_weights_are_had_before_anything_is_submitted(tmp_path, capsys, monkeypatch):
+    data = write_tree(tmp_path / "data")
+    write_both(data / "coco_2017")
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    assert needs.main(["paper", str(data), "", "fetch"]) == 2
+    assert f"{PAPER.pretrained.repo} at revision" in capsys.readouterr().err
+    (data / "weights" / PAPER.pretrained.repo).mkdir(parents=True)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    assert needs.main(["paper", str(data), "", "fetch"]) == 2
+    assert features.PUBLISHED[features.INCEPTION_WEIGHTS].url in capsys.readouterr().err
+    monkeypatch.setattr("plainsight.hub.fetch_file", lambda file, mirror: mirror / file.name)
+    assert needs.main(["paper", str(data), "", "fetch"]) == 0

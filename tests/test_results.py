@@ -35,6 +35,17 @@ def test_curves_keep_their_step(tmp_path):
     assert back.loc[back["protocol"] == "boxes", "step"].isna().all()
 
 
+def test_rows_whose_target_is_all_or_nothing_of_the_image_are_left_out(tmp_path):
+    run = Run("foundation", 0, "boxes")
+    frame = runs_like_the_paper((0,))[run]
+    area = frame["area_fraction"].to_numpy().copy()
+    area[[1, 3]] = 0, 1
+    write({run: frame.assign(area_fraction=area, auc=frame["auc"].where((area > 0) & (area < 1)))}, tmp_path)
+    back = results.read(tmp_path, [run])
+    assert back["example_id"].tolist() == frame["example_id"].drop(frame.index[[1, 3]]).tolist()
+    assert back["auc"].notna().all()
+
+
 def test_runs_have_the_seeds_of_the_scale():
     wanted = results.runs(open_workspace("toy", ROOT), ("foundation", "finetune_f", "finetune_f_labels"), ("boxes",))
     assert wanted == [

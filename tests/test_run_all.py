@@ -117,9 +117,9 @@ def test_the_environment_is_made_once_and_again_when_the_lock_changes(checkout):
 @pytest.mark.parametrize(
     ("arguments", "asked"),
     [
-        ([], "toy  "),
-        (["--scale", "paper"], "paper  "),
-        (["--world", "nih", "--data", "."], "toy {checkout} nih"),
+        ([], "toy   fetch"),
+        (["--scale", "paper"], "paper   fetch"),
+        (["--world", "nih", "--data", "."], "toy {checkout} nih fetch"),
     ],
 )
 def test_what_cannot_be_made_here_is_looked_for_before_anything_starts(checkout, arguments, asked):
@@ -128,6 +128,9 @@ def test_what_cannot_be_made_here_is_looked_for_before_anything_starts(checkout,
     result = run(checkout, *arguments)
     assert result.returncode == 2 and not (checkout / "runs").exists()
     assert calls(checkout)[-1].endswith("-m plainsight.needs " + asked.format(checkout=checkout))
+    # What would be made can be told without it; then nothing is downloaded either.
+    assert run(checkout, *arguments, "--dry-run").returncode == 0
+    assert not any("fetch" in line for line in calls(checkout)[-2:]) and "--dry-run" in calls(checkout)[-1]
 
 
 def test_an_interrupted_installation_is_not_taken_for_a_finished_one(checkout):

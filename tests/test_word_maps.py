@@ -187,6 +187,12 @@ def test_rows_by_word(rows):
     assert rows.loc[rows["times"] > 1, ["example_id", "word"]].to_numpy().tolist() == [["e2", "heart"]]
 
 
+def test_words_about_what_the_model_cannot_see_have_no_row(rows, tiny_model, moments):
+    outside = [[0, 0, 20, 20]]  # left of the square in the middle
+    wide = EXAMPLES.assign(width=[400, *EXAMPLES["width"][1:]], boxes=[outside, *EXAMPLES["boxes"][1:]])
+    assert "e1" in set(rows["example_id"]) and "e1" not in set(score(tiny_model, moments, wide, 2)["example_id"])
+
+
 @pytest.mark.parametrize(("word", "rule"), [(START, "start"), (END, "end"), (KEYWORDS, "keyword")])
 def test_tokens_that_are_no_words_score_as_their_rule(word, rule, rows, tiny_model, moments):
     expected = score(tiny_model, moments, EXAMPLES, 2, grounding.score_examples, tokens=rule).set_index("example_id")

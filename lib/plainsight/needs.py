@@ -1,6 +1,7 @@
-"""``python -m plainsight.needs SCALE DATA [WORLD]``: whether what cannot be made here is there, before anything starts.
+"""``python -m plainsight.needs SCALE DATA [WORLD [fetch]]``: is there what cannot be made here, before anything starts?
 
-DATA is the root of real images, or "" where none is given. Then a scale that needs some gets the list of them.
+DATA is the root of real images, or "" where none is given. Then a scale that needs some gets the list of them. With
+``fetch`` published weights that are not there are downloaded.
 """
 
 from __future__ import annotations
@@ -46,12 +47,21 @@ def listing(scale: Scale, names: list[str], manifests: Path) -> str:
     return "\n".join(lines)
 
 
+def published_weights(scale: Scale, mirror: Path) -> None:
+    """Have the foundation's weights and the judges' here, before jobs ask for them on machines without a network."""
+    from plainsight import features, hub
+
+    hub.fetch(scale.pretrained, hub.PIPELINE, mirror)
+    for file in features.PUBLISHED.values():
+        hub.fetch_file(file, mirror)
+
+
 def main(arguments: list[str]) -> int:
     """0 where everything is there; 2 with the list, or with one line, on standard error where it is not."""
-    if len(arguments) not in (2, 3):
-        print("usage: python -m plainsight.needs SCALE DATA [WORLD]", file=sys.stderr)
+    if not 2 <= len(arguments) <= 4:
+        print("usage: python -m plainsight.needs SCALE DATA [WORLD [fetch]]", file=sys.stderr)
         return 2
-    name, data, world = (*arguments, "")[:3]
+    name, data, world, fetch = (*arguments, "", "")[:4]
     try:
         space = open_workspace(name)
         given = given_worlds(space.scale, world, data)
@@ -59,7 +69,9 @@ def main(arguments: list[str]) -> int:
             print(listing(space.scale, given, space.root / "data_manifests"), file=sys.stderr)
             return 2
         for each in given:
-            worlds.check_data(each, Path(data))
+            worlds.check_data(each, Path(data), trains=space.scale.worlds[each].train > 0)
+        if fetch and space.scale.pretrained is not None:
+            published_weights(space.scale, Path(data) / "weights")
     except InputError as error:
         print(f"plainsight: {error}", file=sys.stderr)
         return 2

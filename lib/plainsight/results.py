@@ -41,7 +41,8 @@ def missing(folder: Path | str, wanted: Iterable[Run]) -> list[str]:
 def read(folder: Path | str, wanted: Sequence[Run]) -> pd.DataFrame:
     """The score rows of ``wanted`` in one frame, with columns ``variant``, ``seed`` and ``protocol`` in front.
 
-    Rows of protocols with a curve also have ``step``; it is missing (NaN) elsewhere.
+    Rows of protocols with a curve also have ``step``; it is missing (NaN) elsewhere. Rows without a score are left out:
+    of a target that lies outside the square that a model sees, or fills it.
 
     Raises:
         InputError: a file is missing, is no Parquet file, or lacks a column; all missing files in one line.
@@ -92,6 +93,7 @@ def _read_one(folder: Path, run: Run) -> pd.DataFrame:
     frame = _parquet(path, "ground")
     if absent := [name for name in COLUMNS if name not in frame.columns]:
         raise InputError(f"{path}: column {absent[0]!r} is missing; score rows have {', '.join(COLUMNS)}")
+    frame = frame[frame["area_fraction"].between(0, 1, inclusive="neither")].reset_index(drop=True)
     keys = pd.DataFrame([run] * len(frame), columns=Run._fields, index=frame.index)
     return pd.concat([keys, frame], axis=1)
 

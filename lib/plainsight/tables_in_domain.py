@@ -79,14 +79,17 @@ def beside_02(table: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
 
 def caption_02(table: pd.DataFrame, setting: Setting) -> str:
     """What a reader must know of Table 2."""
+    pretrained = "" if setting.data_of_the_papers else ", on which the foundation was pretrained, too"
+    pictures = "photographs" if setting.data_of_the_papers else "scenes"
     phrases, images = (table[table["metric"] == metric].iloc[0] for metric in (AUC, FID))
     return (
         f"Table 2 of seed 000 (Dombrowski et al., AAAI 2024) at scale **{setting.scale}** on world "
-        f"**{setting.world}**, on which the foundation was pretrained, too; {int(table['seeds'].max())} training seed. "
+        f"**{setting.world}**{pretrained}; {int(table['seeds'].max())} training seed. "
         f"AUC-ROC: the object's word against its exact mask, {int(phrases['n'])} phrases of {int(phrases['patients'])} "
-        f"scenes, every caption with the word in it [95 % interval, scenes resampled]. FID: {int(images['n'])} made "
-        f"images and {int(images['n_real'])} real ones, by {features_of(images['extractor'], INCEPTION)} "
-        "[95 % interval, random halves of the scenes]. Published: MS-COCO, Stable Diffusion v2 "
+        f"{pictures}, every caption with the word in it [95 % interval, {pictures} resampled]. FID: "
+        f"{int(images['n'])} made images and {int(images['n_real'])} real ones, by "
+        f"{features_of(images['extractor'], INCEPTION)} "
+        f"[95 % interval, random halves of the {pictures}]. Published: MS-COCO, Stable Diffusion v2 "
         f"at 512 px: {setting.comparison}."
     )
 

@@ -18,7 +18,7 @@ from plainsight.config import GroundingConfig, Protocol
 from plainsight.errors import InputError
 from plainsight.grounding import ddim_timesteps, embed_phrases, resize_maps, sample_latents, target_mask
 from plainsight.latents import Moments
-from plainsight.metrics.localisation import score_batch
+from plainsight.metrics.localisation import area_fraction, score_batch
 from plainsight.models import Model
 from plainsight.seeding import torch_generator
 from plainsight.tokens import align, token_weights
@@ -187,8 +187,9 @@ def score_words(
 ) -> pd.DataFrame:
     """Ground every word of every example's phrase and score its heat map as ``plainsight.grounding.score_examples``.
 
-    Examples whose phrase is longer than the context are left out, as in Table 8 of seed 000; for the arguments see
-    there (``protocol.tokens`` has no say).
+    Examples whose phrase is longer than the context are left out, as in Table 8 of seed 000, and those whose target
+    lies outside the square that the model sees, or fills it; for the arguments see there (``protocol.tokens`` has no
+    say).
 
     Returns:
         One row an example and word: example_id, patient, finding, noise_seed, ``word``, ``times`` (how often it stands
@@ -220,6 +221,8 @@ def score_words(
             )
             for (_, row), mine, low in zip(part.iterrows(), words, maps, strict=True):
                 mask = target_mask(row, root, resolution, protocol.target)
+                if not 0 < area_fraction(mask) < 1:
+                    continue
                 heat = resize_maps(low[: len(mine.words)], (resolution, resolution), "bilinear").numpy()
                 scores = score_batch(heat, np.broadcast_to(mask, heat.shape))
                 names = {name: row[name] for name in ("example_id", "patient", "finding")}

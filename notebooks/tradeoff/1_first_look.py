@@ -27,7 +27,7 @@ from plainsight.workspace import open_workspace
 space = open_workspace(scale)
 folder = space.world(world)
 findings = worlds.placed(world)
-rows = results.read(folder, [results.Run(variant, 0, "boxes") for variant in tables.VARIANTS])
+rows = results.read(folder, [results.Run(variant, space.seeds(variant)[0], "boxes") for variant in tables.VARIANTS])
 table = tables.table_01(rows, findings, space.scale.bootstrap_resamples)
 table = tables.beside(table, published.read(space.tables, "tradeoff", 1), tables.same_names(findings))
 
@@ -39,7 +39,7 @@ table = tables.beside(table, published.read(space.tables, "tradeoff", 1), tables
 # order, not the sizes.
 
 # %%
-title = f"Ours: {scale} scale, {world}, seed 0"
+title = f"Ours: {scale} scale, {world}, seed {space.scale.seeds[0]}"
 figure = figures.scores_by_finding(table, "auc", title, "Published: MS-CXR, full size")
 figures.save(figure, folder / "tradeoff" / "figure_first_look")
 figure

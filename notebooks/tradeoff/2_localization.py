@@ -83,8 +83,8 @@ print("; ".join(f"{finding} {share:.0%}" for finding, share in unnamed.items()) 
 # ## First of all: does the foundation know its own words?
 #
 # The paper's SDv2 does: on photographs (MS-COCO), the map of an object's word against its mask has an AUC-ROC of 0.918
-# (Table 2, SDv2). Ours is asked the same of the drawn scenes it was pretrained on. A foundation near 0.5 here could not
-# lose by fine-tuning what it never had, and its row in Table 1 would say nothing.
+# (Table 2, SDv2). Ours is asked the same, at toy scale of the drawn scenes it was pretrained on. A foundation near 0.5
+# here could not lose by fine-tuning what it never had, and its row in Table 1 would say nothing.
 
 # %%
 own = results.read(space.world(space.scale.foundation_world), [results.Run("foundation", 0, "boxes")])

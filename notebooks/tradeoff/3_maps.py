@@ -49,16 +49,18 @@ space = open_workspace(scale)
 folder = space.world(world)
 findings = worlds.placed(world)
 torch.set_num_threads(space.scale.threads)
+device = "cuda" if torch.cuda.is_available() else "cpu"
+seed = space.scale.seeds[0]
 
 # %% [markdown]
 # ## Which examples
 #
 # They were chosen by a rule fixed before any was seen: for every second finding of the world's list, and for the
-# phrases with several boxes, the one with F's *median* CNR (seed 0). Neither the best nor the worst.
+# phrases with several boxes, the one with F's *median* CNR (first seed). Neither the best nor the worst.
 
 # %%
 asked = results.read_asked(folder)
-first = results.read(folder, [results.Run("finetune_f", 0, "boxes")])
+first = results.read(folder, [results.Run("finetune_f", seed, "boxes")])
 chosen = tradeoff.choose_examples(first, findings, set(asked.index[asked["n_boxes"] > 1]))
 examples = schema.read(folder / "examples.parquet", worlds.findings(world))
 shown = examples.set_index("example_id", drop=False).loc[chosen]
@@ -83,7 +85,7 @@ asked_alike = (row["example_id"], space.scale.grounding, 0)
 how = radiographs.fit(row["width"], row["height"], side)
 seen, heat = {}, {}
 for variant in figure_method.ROWS:
-    model = models.load(space.model(world, variant, 0))
+    model = models.load(space.model(world, variant, seed), device=device)
     seen[variant] = token_maps.token_maps(model, latent, phrase, words, *asked_alike, (side, side))
     heat[variant] = grounding.in_source_pixels(seen[variant].heatmap, how)
 
@@ -112,7 +114,7 @@ for variant, one in seen.items():
 # %%
 @torch.inference_mode()
 def heat_maps(variant):
-    model = models.load(space.model(world, variant, 0))
+    model = models.load(space.model(world, variant, seed), device=device)
     phrases, ids = shown["phrase"].tolist(), shown["example_id"].tolist()
     words = [worlds.KEYWORDS[finding] for finding in shown["finding"]]
     tokens = [token_weights(model.tokenizer, p, "keyword", w).weights for p, w in zip(phrases, words, strict=True)]

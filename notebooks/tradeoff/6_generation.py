@@ -68,7 +68,8 @@ def read(kind, variants):
 #
 # FID fits a normal distribution to the features of real images and one to those of made ones, and measures how far
 # apart they are. 0 is no distance, and only sets of equally many images can be compared: with few images it is too
-# high. The networks are classifiers that were trained here, because no pretrained weights come with the packages.
+# high. At toy scale the networks are classifiers that were trained here, because no pretrained weights come with
+# the packages; at paper scale they are the paper's.
 #
 # ## Measurement: Table 4
 #

@@ -49,7 +49,7 @@ real = latents.load_pixels(worlds.image_root(folder), chosen, space.scale.resolu
 
 # %%
 def picture(variant, example):
-    path = folder / "generated" / variant / "seed0_raw" / "impressions" / f"{example}.0.png"
+    path = folder / "generated" / variant / f"seed{space.seeds(variant)[0]}_raw" / "impressions" / f"{example}.0.png"
     return np.asarray(Picture.open(path))
 
 
@@ -64,8 +64,9 @@ Image(out / "figure_samples.png")
 # %% [markdown]
 # ## How to read it
 #
-# The foundation has never seen a radiograph: what it makes of these words is a drawn scene. A made image is not meant
-# to look like the real one beside it, only as real, and to show the finding; where it is, the impression may not say.
+# The foundation has hardly seen a radiograph; at toy scale, none: what it makes of these words is a drawn scene. A made
+# image is not meant to look like the real one beside it, only as real, and to show the finding; where it is, the
+# impression may not say.
 
 # %%
 difference = [np.abs(images[2].astype(float) - images[3]).mean() for images in rows.values()]

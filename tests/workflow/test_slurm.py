@@ -50,14 +50,19 @@ while pathlib.Path("held").exists():
 
 
 def write_profile(folder, arrays=None, **resources):
-    """The profile as it is committed, with ``resources`` of further rules, and in more of a hurry.
+    """The profile as it is committed, with ``resources`` of further rules, in more of a hurry and without second tries.
 
     ``arrays`` names rules to be arrays in place of the committed ones.
     """
     settings = yaml.safe_load((PROFILE / "config.yaml").read_text())
     settings["set-resources"] |= resources
     settings["slurm-array-jobs"] = arrays or settings["slurm-array-jobs"]
-    settings |= {"slurm-status-command": "squeue", "slurm-init-seconds-before-status-checks": 1, "latency-wait": 5}
+    settings |= {
+        "slurm-status-command": "squeue",
+        "slurm-init-seconds-before-status-checks": 1,
+        "latency-wait": 5,
+        "restart-times": 0,
+    }
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
 

@@ -217,6 +217,14 @@ def test_check_says_the_same_before_anything_starts(data):
         worlds.check_data("ms_cxr", None)
 
 
+def test_check_looks_for_what_training_takes_where_there_is_training(data):
+    worlds.check_data("ms_cxr", data, trains=True)
+    (data / "mimic_cxr_reports").rename(data / "away")
+    worlds.check_data("ms_cxr", data)
+    with pytest.raises(InputError, match="holds no folder mimic_cxr_reports"):
+        worlds.check_data("ms_cxr", data, trains=True)
+
+
 def test_a_training_set_of_another_size_than_the_papers_stops_with_both(data, settings, monkeypatch):
     whole = replace(ALL, train=5)
     monkeypatch.setitem(mimic_cxr.RELEASE, "training images", 5)

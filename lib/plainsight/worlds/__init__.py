@@ -159,12 +159,18 @@ def reads_data(world: str) -> bool:
     return world in DATA_SETS
 
 
-def check_data(world: str, data: Path | None) -> None:
-    """Raise the InputError with which ``build`` would refuse ``data``, without opening an image."""
+def check_data(world: str, data: Path | None, trains: bool = False) -> None:
+    """Raise the InputError with which ``build`` would refuse ``data``, without opening an image.
+
+    ``trains``: whether there will be training images, too, and images made of texts; of a world that has them.
+    """
     findings(world)
     root = _data_root(world, data)
     if root is not None:
-        importlib.import_module(f"plainsight.worlds.{world}").check(root)
+        module = importlib.import_module(f"plainsight.worlds.{world}")
+        module.check(root)
+        if trains:
+            module.check_training(root)
 
 
 def image_root(out: Path) -> Path:

@@ -53,6 +53,11 @@ def check(data: Path) -> None:
     _captions(data, "val")
 
 
+def check_training(data: Path) -> None:
+    """The same of the training set."""
+    _captions(data, "train")
+
+
 def _captions(data: Path, part: Literal["val", "train"]) -> pd.DataFrame:
     """A row of the schema for each caption, still without a split."""
     if not (data / "annotations").is_dir():

@@ -70,6 +70,14 @@ def check(data: Path) -> None:
     mimic_cxr.check_files(asked, folder, "of MS-CXR")
 
 
+def check_training(data: Path) -> None:
+    """The same for training: reports and labels."""
+    folder, reports = locate("mimic_cxr_jpg", data), locate("mimic_cxr_reports", data)
+    mimic_cxr.read_labels(folder)
+    with mimic_reports.opened(reports):
+        pass
+
+
 def _frontal(images: pd.DataFrame, below: Path) -> pd.DataFrame:
     """The PA and AP images with the columns of the schema that are the same for every split.
 
