@@ -89,6 +89,8 @@ print(f"up to {4 * state / 1e9:.0f} GB more (weights, their average, two moments
 #
 # - Reading images: radiographs of MIMIC-CXR-JPG are larger than what the model sees; decoding them takes CPU time.
 # - Further protocols, and weights kept on the way: each way of asking a model again costs what the first did
-#   (grounding is a small part).
+#   (grounding is a small part). Of photographs every caption that names an object is asked: several times the 5,000
+#   that are counted.
+# - Precision: maps and made images are computed in single precision, which GPUs do more slowly than they train.
 # - Waiting in queues, start-up, and what a preempted job repeats since its last checkpoint.
 # - The share of its peak that *your* GPU reaches. A day of `finetune_f` says more than this page.
