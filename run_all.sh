@@ -17,8 +17,8 @@ usage: ./run_all.sh [OPTIONS]           regenerate tables, figures and claims
   --data DIR                   the folder with real images (see data_manifests/) and, if you like, published weights
   --from scores                tables, figures and claims from the committed score rows, in minutes: nothing is trained
   --only TARGET                a paper (tradeoff), a notebook (2_localization), a table or figure (table_01)
-  --jobs N                     how many steps run side by side (default: 2; on a cluster all that can, a grid of trainings
-                               as one job array; with --jobs at most N, each a job by itself)
+  --jobs N                     how many steps run side by side (default: 2; on a cluster, where SLURM
+                               has the say, all that can)
   --profile local|slurm        where they run (default: local; on a cluster, edit workflow/profiles/slurm/config.yaml)
   --dry-run                    say what would be made, and how long that takes, and stop
   --help                       this text
@@ -70,11 +70,7 @@ else
     if grep -q '^executor: *slurm' "workflow/profiles/$profile/config.yaml"; then slurm=yes; fi
     [ -z "$slurm" ] || command -v sbatch >/dev/null ||
         fail "profile '$profile' needs SLURM, and there is no sbatch here; run this on a cluster's login node"
-    # SLURM has the say over how many run. With a limit of its own Snakemake's plugin (2.8.0) never submits an array of which
-    # only a part may start.
-    arrays=''
-    if [ -n "$jobs" ]; then arrays=--slurm-array-jobs=; else jobs=$([ -n "$slurm" ] && echo 10000 || echo 2); fi
-    [ -n "$slurm" ] || arrays=''
+    [ -n "$jobs" ] || jobs=$([ -n "$slurm" ] && echo 10000 || echo 2)
     case $jobs in '' | *[!0-9]* | 0*) fail "--jobs '$jobs' is not a number of jobs; give 1 or more" ;; esac
     worlds=$(sed -n '/^worlds:/,/^[^ ]/s/^  \([a-z_0-9]*\):.*/\1/p' "$settings" | tr '\n' ' ')
     case " $worlds" in
@@ -182,7 +178,7 @@ if [ -n "$slurm" ] && [ -z "$dry" ]; then
 fi
 
 set -- python -m snakemake --profile "workflow/profiles/$profile" \
-    --"$([ -n "$slurm" ] && echo jobs || echo cores)" "$jobs" $arrays \
+    --"$([ -n "$slurm" ] && echo jobs || echo cores)" "$jobs" \
     --config "scale=$scale" "world=$world" "data=$data" "from=$from" "only=$only"
 if [ -z "$dry" ] && [ -n "$(ls .snakemake/locks 2>/dev/null)" ]; then "$@" --unlock >/dev/null 2>&1; fi
 

@@ -18,13 +18,10 @@ from smoke_run import PATIENCE, ROOT, clone, command, missing, until
 
 PROFILE = ROOT / "workflow" / "profiles" / "slurm"
 
-# Three ways in which a job of a cluster could run more or less than once, and a grid, which is one array.
+# Three ways in which a job of a cluster could run more or less than once.
 SNAKEFILE = """
 rule all:
-    input: "gpus", "nodes", "preempted", "grid/a", "grid/b", "grid/c"
-rule grid:
-    output: "grid/{cell}"
-    shell: "squeue --noheader --format=%F --jobs=$SLURM_JOB_ID | sort -u >{output}; echo {wildcards.cell} >>{output}"
+    input: "gpus", "nodes", "preempted"
 rule gpus:
     output: "gpus"
     shell: "echo $CUDA_VISIBLE_DEVICES >>{output}"
@@ -49,14 +46,10 @@ while pathlib.Path("held").exists():
 """
 
 
-def write_profile(folder, arrays=None, **resources):
-    """The profile as it is committed, with ``resources`` of further rules, in more of a hurry and without second tries.
-
-    ``arrays`` names rules to be arrays in place of the committed ones.
-    """
+def write_profile(folder, **resources):
+    """The committed profile, with ``resources`` of further rules, in more of a hurry and without second tries."""
     settings = yaml.safe_load((PROFILE / "config.yaml").read_text())
     settings["set-resources"] |= resources
-    settings["slurm-array-jobs"] = arrays or settings["slurm-array-jobs"]
     settings |= {
         "slurm-status-command": "squeue",
         "slurm-init-seconds-before-status-checks": 1,
@@ -98,7 +91,7 @@ def running_jobs(cluster):
 
 def test_a_job_runs_once_whatever_it_asks_for_and_again_when_it_was_preempted(cluster, tmp_path):
     over_nodes = {"mpi": "srun", "nodes": 2, "tasks": 2, "gres": "gpu:4", "tasks_per_gpu": 0}
-    write_profile(tmp_path / "profile", arrays="grid", gpus={"gpu": 2}, nodes=over_nodes)
+    write_profile(tmp_path / "profile", gpus={"gpu": 2}, nodes=over_nodes)
     (tmp_path / "Snakefile").write_text(SNAKEFILE)
     call = [sys.executable, "-m", "snakemake", "--profile", "profile", "--jobs", "100"]
     environment = {
@@ -119,8 +112,6 @@ def test_a_job_runs_once_whatever_it_asks_for_and_again_when_it_was_preempted(cl
     once = (tmp_path / "gpus").read_text()
     assert once.count("\n") == 1 and once.count(",") == 1
     assert (tmp_path / "nodes").read_text() == "2\n0 0,1,2,3\n1 0,1,2,3\n"
-    arrays, cells = zip(*((tmp_path / "grid" / cell).read_text().split() for cell in "abc"), strict=True)
-    assert len(set(arrays)) == 1 and cells == ("a", "b", "c")
     assert starts.read_text() == "start\n" * 2 and (tmp_path / "preempted").exists()
 
 
@@ -183,8 +174,7 @@ def test_the_whole_graph_comes_through_though_a_training_is_cancelled(cluster, t
     process = subprocess.Popen(**call)
 
     def training():
-        """One of the trainings, all of which are tasks of one array."""
-        return [job for job, rule in running_jobs(cluster).items() if rule.startswith("rule_train") and "_" in job][:1]
+        return [job for job, rule in running_jobs(cluster).items() if rule.startswith("rule_train")][:1]
 
     trainings = folder / "runs" / "smoke" / "phantom" / "notebooks" / "steps" / "train"
     assert until(lambda: list(trainings.glob("*.partial.ipynb")) and training(), process, every=0.5)
