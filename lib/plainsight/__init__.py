@@ -1,4 +1,10 @@
-"""Plainsight: do fine-tuned text-to-image diffusion models still know where their words are?"""
+"""Plainsight: do fine-tuned text-to-image diffusion models still know where their words are?
+
+The four papers go by numbers in docstrings and comments, in the order in which they were taken up: seed 000 is the
+trade-off paper (Dombrowski et al., AAAI 2024), seed 001 Generate to Ground (Nützel et al., MIDL 2025), seed 003
+prompt tuning (Vilouras et al. 2025), seed 004 zero-shot grounding (Vilouras et al. 2024). What they print stands in
+``paper_tables/published``.
+"""
 
 import sys
 from importlib.abc import MetaPathFinder

@@ -222,6 +222,6 @@ def judge_all(
         unit = "variants" if variant == ALL else "findings"
         statistic = f"Spearman correlation, {metric.replace('_', ' and ', 1)}, {variant}, {unit} resampled"
         key = f"beyond_{variant.replace(' - ', '_')}_{metric}"
-        claim = Claim(key, "beyond", "Discussion of seed 000", statement, printed, statistic, sign)
+        claim = Claim(key, "beyond", "Discussion of the trade-off paper", statement, printed, statistic, sign)
         rows.append(judge(claim, ours[variant, metric], scale, world, NOTEBOOK))
     return ledger(rows)

@@ -80,6 +80,10 @@ class Setting:
     models_from: str
     """The world that the models were trained on."""
 
+    def title(self, number: int) -> str:
+        """What a caption begins with: which table of the paper this is, made of what."""
+        return f"Table {number} of Dombrowski et al. (AAAI 2024) at scale **{self.scale}** on world **{self.world}**"
+
     @property
     def data_of_the_papers(self) -> bool:
         """Whether the models were trained on the papers' own images, and are judged by the papers' own judges."""
@@ -244,9 +248,8 @@ def caption(number: int, table: pd.DataFrame, setting: Setting) -> str:
     fewest, most = int(seeds.min()), int(seeds.max())
     number_of_seeds = str(most) if fewest == most else f"{fewest} to {most}"
     return (
-        f"Table {number} of seed 000 (Dombrowski et al., AAAI 2024) at scale **{setting.scale}** on world "
-        f"**{setting.world}**; {trained}. {int(whole['n'].max())} phrases of {int(whole['patients'].max())} patients; "
-        f"{number_of_seeds} training seed{'s' * (most > 1)} of each fine-tuned model, one foundation. "
+        f"{setting.title(number)}; {trained}. {int(whole['n'].max())} phrases of {int(whole['patients'].max())} "
+        f"patients; {number_of_seeds} training seed{'s' * (most > 1)} of each fine-tuned model, one foundation. "
         "Ours: mean over seeds ± standard deviation over seeds [95 % interval, patients resampled]. Published: MS-CXR, "
         "Stable Diffusion v2 at 512 px, ± standard deviation over three trainings where printed: "
         f"{setting.comparison}."

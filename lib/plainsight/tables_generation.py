@@ -236,8 +236,7 @@ def caption(number: int, table: pd.DataFrame, setting: Setting) -> str:
     several = str(most) if fewest == most else f"{fewest} to {most}"
     extractors = "the same extractors" if setting.data_of_the_papers else "other extractors: not to be compared in size"
     return (
-        f"Table {number} of seed 000 (Dombrowski et al., AAAI 2024) at scale **{setting.scale}** on world "
-        f"**{setting.world}**. {several} training seed{'s' * (most > 1)} of each fine-tuned model, one "
+        f"{setting.title(number)}. {several} training seed{'s' * (most > 1)} of each fine-tuned model, one "
         "foundation. Ours: mean over seeds ± standard deviation over seeds [95 % interval]. Published: MIMIC-CXR and "
         f"MS-CXR, Stable Diffusion v2 at 512 px, {extractors}."
     )

@@ -83,8 +83,7 @@ def caption_02(table: pd.DataFrame, setting: Setting) -> str:
     pictures = "photographs" if setting.data_of_the_papers else "scenes"
     phrases, images = (table[table["metric"] == metric].iloc[0] for metric in (AUC, FID))
     return (
-        f"Table 2 of seed 000 (Dombrowski et al., AAAI 2024) at scale **{setting.scale}** on world "
-        f"**{setting.world}**{pretrained}; {int(table['seeds'].max())} training seed. "
+        f"{setting.title(2)}{pretrained}; {int(table['seeds'].max())} training seed. "
         f"AUC-ROC: the object's word against its exact mask, {int(phrases['n'])} phrases of {int(phrases['patients'])} "
         f"{pictures}, every caption with the word in it [95 % interval, {pictures} resampled]. FID: "
         f"{int(images['n'])} made images and {int(images['n_real'])} real ones, by "

@@ -116,8 +116,7 @@ def caption_words(number: int, kinds: pd.DataFrame, setting: Setting, more_than:
 def caption_09(setting: Setting) -> str:
     """The caption of Table 9."""
     return (
-        f"Table 9 of seed 000 (Dombrowski et al., AAAI 2024) at scale **{setting.scale}** on world "
-        f"**{setting.world}**: phrases with boxes (N_D) and images for generation (N_G) by finding, and the words that "
+        f"{setting.title(9)}: phrases with boxes (N_D) and images for generation (N_G) by finding, and the words that "
         "stand for it. Ours: an image with several findings counts for each. Published: MS-CXR and the p19 part of "
         "MIMIC-CXR, one finding each."
     )
