@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import torch
@@ -18,6 +19,9 @@ from plainsight.training.stages.denoise import denoise
 
 FOUNDATION_DROP = 0.1
 """Share of captions dropped in pretraining, as Stable Diffusion's own training did (Rombach et al. 2022)."""
+FOUNDATION_SCHEDULE = "cosine"
+"""Of the rate of learning: down to 0, so that words are grounded better in as many steps
+(benchmarks/results/foundation_trials.csv)."""
 
 
 def run(job: Job, scale: Scale) -> None:
@@ -62,4 +66,5 @@ def train(job: Job, scale: Scale) -> None:
     examples, _ = read_examples(job.runs, job.world)
     rows = examples[examples["split"] == "train"]
     drop = torch.full((len(rows),), FOUNDATION_DROP)
+    scale = dataclasses.replace(scale, denoising=dataclasses.replace(scale.denoising, schedule=FOUNDATION_SCHEDULE))
     denoise(job, scale, model, rows, drop, scale.denoising.foundation_steps, False, milestones=())
