@@ -124,3 +124,24 @@ def test_blind_maps_see_the_crop_that_the_masks_are_made_of():
         }
     )
     assert (score_blind(frame, 32)["average_box"]["auc"] == 1.0).all()
+
+
+def test_blind_scores_come_back_in_the_order_of_the_examples():
+    """Findings one after the other are scored as those that take turns."""
+    names = ["Edema", "Pneumonia"] * 3
+    frame = pd.DataFrame(
+        {
+            "example_id": list("abcdef"),
+            "patient": list("pqrsqp"),
+            "finding": names,
+            "boxes": [[[8.0 * i, 4.0 * i, 20.0, 30.0]] for i in range(6)],
+            "width": 64,
+            "height": 64,
+        },
+        index=[7, 7, 3, 2, 1, 0],
+    )
+    sorted_frame = frame.sort_values("finding", kind="stable")
+    for name, rows in score_blind(frame, 32).items():
+        assert rows["example_id"].tolist() == list("abcdef") and rows.index.tolist() == list(range(6))
+        again = score_blind(sorted_frame, 32)[name].set_index("example_id").loc[list("abcdef")]
+        pd.testing.assert_frame_equal(rows.set_index("example_id"), again)

@@ -85,10 +85,19 @@ def _rescale(boxes: Sequence[Sequence[float]], x_factor: float, y_factor: float)
 def score_blind(examples: pd.DataFrame, resolution: int) -> dict[str, pd.DataFrame]:
     """Score rows, as a model would get them, of two heat maps that never saw the image, by name.
 
+    Holds the maps of one finding at a time.
+
     Args:
-        examples: grounding rows of ``plainsight.schema``.
+        examples: grounding rows of ``plainsight.schema``; their score rows come back in the same order.
         resolution: side of the maps, the resolution that models are scored at; boxes are fitted to it as images are.
     """
+    examples = examples.reset_index(drop=True)
+    parts = [_score_finding(part, resolution) for _, part in examples.groupby("finding", sort=False)]
+    return {name: pd.concat([part[name] for part in parts]).sort_index() for name in parts[0]}
+
+
+def _score_finding(examples: pd.DataFrame, resolution: int) -> dict[str, pd.DataFrame]:
+    """The rows of `score_blind` for the phrases about one finding."""
     fits = [radiographs.fit(w, h, resolution) for w, h in zip(examples["width"], examples["height"], strict=True)]
     boxes = [radiographs.fit_boxes(boxes, how) for boxes, how in zip(examples["boxes"], fits, strict=True)]
     masks = np.stack([radiographs.box_mask(fitted, resolution, resolution) for fitted in boxes])
@@ -97,6 +106,6 @@ def score_blind(examples: pd.DataFrame, resolution: int) -> dict[str, pd.DataFra
         "centred_gaussian": np.broadcast_to(centred_gaussian(resolution, resolution), masks.shape),
         "average_box": average_boxes(seen, resolution, resolution),
     }
-    rows = examples[["example_id", "patient", "finding"]].reset_index(drop=True)
+    rows = examples[["example_id", "patient", "finding"]]
     rows = rows.assign(area_fraction=[area_fraction(mask) for mask in masks], noise_seed=0)
     return {name: rows.assign(**score_batch(maps, masks)) for name, maps in heatmaps.items()}
