@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -216,6 +217,39 @@ def test_masks_as_targets(tiny_model, moments, examples, tmp_path) -> None:
     pd.testing.assert_frame_equal(rows, score(tiny_model, moments, examples.iloc[[0]], tmp_path))
     with pytest.raises(InputError, match="e2: has no mask"):
         score(tiny_model, moments, examples, tmp_path, target="masks")
+
+
+def test_rows_that_are_kept_are_not_made_again(tiny_model, moments, examples, tmp_path, monkeypatch) -> None:
+    how = (64, GroundingConfig(10, 4, 2), Protocol(target="boxes"), KEYWORDS)
+    first = grounding.kept_scores(tmp_path / "kept", tiny_model, moments, examples, tmp_path, *how)
+    pd.testing.assert_frame_equal(first, grounding.score_examples(tiny_model, moments, examples, tmp_path, *how))
+
+    def asked_again(*_: object) -> pd.DataFrame:
+        raise AssertionError("asked")
+
+    monkeypatch.setattr(grounding, "score_examples", asked_again)
+    again = grounding.kept_scores(tmp_path / "kept", tiny_model, moments, examples, tmp_path, *how)
+    pd.testing.assert_frame_equal(again, first)
+
+
+def test_nothing_is_kept_of_another_question(tiny_model, moments, examples, tmp_path, monkeypatch) -> None:
+    how = [64, GroundingConfig(10, 4, 2), Protocol(target="boxes"), KEYWORDS]
+    changed = copy.deepcopy(tiny_model)
+    next(iter(changed.unet.parameters())).data.mul_(1.001)
+    other_latents = Moments(moments.image_ids, moments.mean + 0.01, moments.std)
+    monkeypatch.setattr(grounding, "score_examples", lambda *_: pd.DataFrame({"auc": [0.5]}))
+
+    def kept(model=tiny_model, latents=moments, rows=examples, **changes: object) -> int:
+        settings = [changes.get(str(place), value) for place, value in enumerate(how)]
+        grounding.kept_scores(tmp_path / "kept", model, latents, rows, tmp_path, *settings)
+        return len(list((tmp_path / "kept").iterdir()))
+
+    assert kept() == kept() == 1
+    assert kept(model=changed) == 2 and kept(latents=other_latents) == 3
+    assert kept(rows=examples.assign(phrase="edema")) == 4 and kept(rows=examples.iloc[:2]) == 5
+    assert kept(**{"1": GroundingConfig(10, 5, 2)}) == 6 and kept(**{"2": Protocol(target="masks")}) == 7
+    Image.fromarray(np.eye(100, 120) > 0).save(tmp_path / "mask.png")
+    assert kept() == 8
 
 
 def test_image_without_latents_is_named(tiny_model, moments, examples, tmp_path) -> None:

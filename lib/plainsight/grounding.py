@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -16,9 +17,10 @@ from plainsight import schema
 from plainsight.attention import CrossAttentionCapture
 from plainsight.config import GroundingConfig, Protocol
 from plainsight.errors import InputError
+from plainsight.files import atomic
 from plainsight.latents import Moments
 from plainsight.metrics.localisation import area_fraction, score_batch
-from plainsight.models import Model
+from plainsight.models import Model, fingerprint
 from plainsight.seeding import torch_generator
 from plainsight.tokens import TokenWeights, token_weights
 from plainsight.worlds import radiographs
@@ -182,6 +184,34 @@ def score_examples(
             frames.append(_score_rows(part, tokens, maps.numpy(), masks, noise_seed))
             bar.update(len(part))
     return pd.concat(frames, ignore_index=True)
+
+
+def kept_scores(
+    folder: Path, model: Model, moments: Moments, examples: pd.DataFrame, root: Path, *how: object
+) -> pd.DataFrame:
+    """`score_examples`, read from ``folder`` where the same was asked of the same weights before, and kept there.
+
+    For steps that ask several sets of weights, each for hours: one that is stopped loses only what was under way.
+    Whoever has all the rows deletes the folder. ``how``: the other arguments of `score_examples`.
+    """
+    path = folder / f"{_question(model, moments, examples, root, how)}.parquet"
+    if not path.is_file():
+        rows = score_examples(model, moments, examples, root, *how)
+        with atomic(path) as temporary:
+            rows.to_parquet(temporary, index=False)
+    return pd.read_parquet(path)
+
+
+def _question(model: Model, moments: Moments, examples: pd.DataFrame, root: Path, how: tuple[object, ...]) -> str:
+    """A name for what is asked of whom, and how: 16 hex digits of a SHA-256."""
+    digest = hashlib.sha256(repr((fingerprint(model), how)).encode())
+    asked = examples[["example_id", "patient", "image_id", "phrase", "finding", "boxes", "mask", "width", "height"]]
+    digest.update(asked.to_json().encode())
+    for mask in filter(Path.is_file, (root / name for name in examples["mask"] if name)):
+        digest.update(repr((mask.stat().st_size, mask.stat().st_mtime_ns)).encode())
+    for row in moments.rows(examples["image_id"].unique().tolist()):
+        digest.update(moments.mean[row[None]].numpy().tobytes() + moments.std[row[None]].numpy().tobytes())
+    return digest.hexdigest()[:16]
 
 
 def target_mask(row: pd.Series, root: Path, resolution: int, target: str) -> np.ndarray:

@@ -12,7 +12,8 @@
 # Noise is put on an image and the model is asked to remove it while it reads a phrase about it. Nobody looks at what
 # it paints: what counts is which places of the image the words of the finding attend to meanwhile. That gives a heat
 # map for each phrase, and each heat map is scored against the boxes, or the exact masks, that the model never saw.
-# The protocol (`workflow/experiments.yaml`) says which weights are asked, and how.
+# The protocol (`workflow/experiments.yaml`) says which weights are asked, and how. Where this is stopped, the rows of
+# weights that were asked are kept below `runs/<scale>/checkpoints/` and not made again.
 
 # %% tags=["parameters"]
 scale = "toy"
@@ -22,13 +23,15 @@ seed = 0
 protocols = "boxes"  # one or several, separated by commas
 
 # %%
+import shutil
+
 import pandas as pd
 import seaborn as sns
 import torch
 
 from plainsight import latents, models, schema, worlds
 from plainsight.files import atomic
-from plainsight.grounding import score_examples
+from plainsight.grounding import kept_scores
 from plainsight.workspace import open_workspace
 
 space = open_workspace(scale)
@@ -36,6 +39,7 @@ torch.set_num_threads(space.scale.threads)
 device = "cuda" if torch.cuda.is_available() else "cpu"
 folder = space.model(world, variant, seed)
 places = {protocol: space.scores(world, variant, seed, protocol) for protocol in protocols.split(",")}
+kept = space.runs / "checkpoints" / f"ground-{world}-{variant}-seed{seed}-{protocols}"
 
 # %% [markdown]
 # ## What is asked
@@ -53,7 +57,7 @@ def score(protocol, weights):
     rows = examples[examples["split"] == protocol.split].reset_index(drop=True)
     root, resolution = worlds.image_root(space.world(world)), space.scale.resolution
     model = models.load(folder, weights=weights, device=device)
-    return score_examples(model, moments, rows, root, resolution, space.scale.grounding, protocol, worlds.KEYWORDS)
+    return kept_scores(kept, model, moments, rows, root, resolution, space.scale.grounding, protocol, worlds.KEYWORDS)
 
 
 # %%
@@ -69,6 +73,7 @@ for name, path in places.items():
         scores[name] = score(protocol, equal if protocol.at == "equal_steps" else protocol.weights)
     with atomic(path) as temporary:
         scores[name].to_parquet(temporary, index=False)
+shutil.rmtree(kept)
 
 # %% [markdown]
 # ## How well does it know?
