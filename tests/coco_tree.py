@@ -27,16 +27,20 @@ CAPTIONS = [
 ]
 
 
-def write_coco(folder, part="val"):
-    """Both files of annotations in the layout of the release, and the photographs."""
+def write_coco(folder, part="val", photographs=2):
+    """Both files of annotations in the layout of the release, and an even number of photographs, of two kinds."""
     first = 100 if part == "train" else 0  # no number stands for two photographs
+    pairs = range(first, first + photographs, 2)
     images = [
-        {"id": n, "file_name": f"{n:012d}.jpg", "width": SIZE[0], "height": SIZE[1]} for n in (first + 1, first + 2)
+        {"id": n, "file_name": f"{n:012d}.jpg", "width": SIZE[0], "height": SIZE[1]}
+        for n in range(first + 1, first + photographs + 1)
     ]
-    captions = [{"id": n, "image_id": first + image, "caption": text} for n, (image, text) in enumerate(CAPTIONS)]
+    told = [(pair + image, text) for pair in pairs for image, text in CAPTIONS]
+    captions = [{"id": n, "image_id": image, "caption": text} for n, (image, text) in enumerate(told)]
+    outlined = [(pair + image, *rest) for pair in pairs for image, *rest in INSTANCES]
     instances = [
-        {"id": n, "image_id": first + image, "category_id": kind, "segmentation": outline, "bbox": box, "iscrowd": 0}
-        for n, (image, kind, outline, box) in enumerate(INSTANCES)
+        {"id": n, "image_id": image, "category_id": kind, "segmentation": outline, "bbox": box, "iscrowd": 0}
+        for n, (image, kind, outline, box) in enumerate(outlined)
     ]
     categories = [{"id": n, "name": name} for n, name in zip((16, 3, 10), CLASSES, strict=True)]
     (folder / "annotations").mkdir(parents=True, exist_ok=True)
@@ -49,5 +53,5 @@ def write_coco(folder, part="val"):
         path = folder / f"{part}2017" / image["file_name"]
         path.parent.mkdir(exist_ok=True)
         Image.fromarray(np.full((SIZE[1], SIZE[0], 3), 90, np.uint8)).save(path)
-    write_counts(folder, {f"{part} images": 2, "classes": 3})
+    write_counts(folder, {f"{part} images": photographs, "classes": 3})
     return folder

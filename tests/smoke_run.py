@@ -32,7 +32,8 @@ def clone(folder: Path) -> Path:
 def command(checkout: Path, *arguments: str, environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
     """How run_all.sh is started in the environment that the tests run in."""
     environment = {**environment, "VIRTUAL_ENV": sys.prefix, "PYTHONPATH": str(checkout / "lib")}
-    call = [str(checkout / "run_all.sh"), "--scale", "smoke", *arguments]
+    scale = [] if "--scale" in arguments else ["--scale", "smoke"]
+    call = [str(checkout / "run_all.sh"), *scale, *arguments]
     return {"args": call, "env": environment, "stdout": PIPE, "stderr": STDOUT, "text": True}
 
 

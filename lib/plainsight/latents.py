@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -164,6 +165,13 @@ def read(folder: Path) -> Moments:
     return Moments(image_ids, Shards([shard.mean for shard in shards]), Shards([shard.std for shard in shards]))
 
 
+def _load(root: Path, examples: pd.DataFrame, resolution: int) -> torch.Tensor:
+    """Like `load_pixels`, for one batch, by as many threads as torch has: a radiograph takes a tenth of a second."""
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        rows = [row for _, row in examples.iterrows()]
+        return torch.stack(list(pool.map(lambda row: _load_one(root, row, resolution), rows)))
+
+
 def _load_one(root: Path, row: pd.Series, resolution: int) -> torch.Tensor:
     how = radiographs.fit(row["width"], row["height"], resolution)
     image = radiographs.fit_image(schema.load_image(root, row), how)
@@ -181,7 +189,7 @@ def _moments(vae: torch.nn.Module, part: pd.DataFrame, root: Path, resolution: i
     means, stds = [], []
     for start in range(0, len(part), batch_size):
         batch = part.iloc[start : start + batch_size]
-        mean, std = encode(vae, torch.stack([_load_one(root, row, resolution) for _, row in batch.iterrows()]))
+        mean, std = encode(vae, _load(root, batch, resolution))
         finite = (mean.isfinite() & std.isfinite()).flatten(1).all(dim=1)
         if not finite.all():
             image_id = batch["image_id"].iloc[int((~finite).int().argmax())]
