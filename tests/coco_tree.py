@@ -49,9 +49,10 @@ def write_coco(folder, part="val", photographs=2):
         ("instances", {"images": images, "annotations": instances, "categories": categories}),
     ):
         (folder / "annotations" / f"{name}_{part}2017.json").write_text(json.dumps(content))
+    rng = np.random.default_rng(first)
     for image in images:
         path = folder / f"{part}2017" / image["file_name"]
         path.parent.mkdir(exist_ok=True)
-        Image.fromarray(np.full((SIZE[1], SIZE[0], 3), 90, np.uint8)).save(path)
+        Image.fromarray(rng.integers(0, 256, (SIZE[1], SIZE[0], 3), dtype=np.uint8)).save(path)
     write_counts(folder, {f"{part} images": photographs, "classes": 3})
     return folder

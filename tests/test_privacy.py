@@ -23,17 +23,13 @@ from plainsight.config import WorldSize
 from plainsight.errors import InputError
 from plainsight.tables import ABLATIONS, VARIANTS
 from plainsight.workspace import open_workspace
+from recognisable import rare, readable
 from score_rows import score_rows
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = ("1_first_look", "2_localization", "5_words", "8_ablations", "9_benchmarks")
 """Whatever makes tables, figures and claims about phrases from score rows alone."""
 PATIENTS = 24
-
-
-def rare(number: int) -> str:
-    """A word that one report alone holds."""
-    return "zq" + "".join(chr(97 + number * step % 26) for step in (1, 3, 5, 7)) + "arn"
 
 
 def film(number: int, finding: str, impression: str) -> Film:
@@ -57,15 +53,6 @@ SECRETS = {
 
 def found_in(content: str) -> set[str]:
     return {secret for secret in SECRETS if secret.lower() in content.lower()}
-
-
-def content(path: Path) -> str:
-    """Everything that can be read in a published file, a picture's metadata among it."""
-    text = path.read_bytes().decode("utf-8", errors="replace")
-    if path.suffix == ".png":
-        with Image.open(path) as image:
-            text += repr(image.info)
-    return text
 
 
 def word_rows(examples: pd.DataFrame) -> pd.DataFrame:
@@ -156,7 +143,7 @@ def test_nothing_of_them_is_in_what_is_published_nor_in_what_was_said(ran, publi
     assert names >= {*tables, *pictures, *claimed, "provenance.json"}
     assert "a.png" not in names and {path.suffix for path in published.iterdir()} <= set(publish.SUFFIXES)
     for path in published.iterdir():
-        assert not found_in(content(path)), path.name
+        assert not found_in(readable(path)), path.name
     assert "phrases" in ran[1] and not found_in(ran[1])
 
 
