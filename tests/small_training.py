@@ -44,11 +44,18 @@ def data() -> denoising.TrainingSet:
     return denoising.TrainingSet(moments, moments.rows("abcdef"), phrases, torch.tensor([0.0, 1.0] * 3))
 
 
-def train(trained: models.Model, folder: Path, learnable: bool, steps: int = 4, **settings: object) -> list[float]:
+def train(
+    trained: models.Model,
+    folder: Path,
+    learnable: bool,
+    steps: int = 4,
+    until: int | None = None,
+    **settings: object,
+) -> list[float]:
     """The loss of every step; ``settings`` change `CONFIG`."""
     config = dataclasses.replace(CONFIG, **settings)
     return denoising.train(
-        trained, data(), config, steps, learnable, 0, (2, 4), folder / "kept", folder / "state.pt", "test"
+        trained, data(), config, steps, learnable, 0, (2, 4), folder / "kept", folder / "state.pt", "test", until
     )
 
 

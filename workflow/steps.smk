@@ -70,20 +70,23 @@ rule train:
         lambda w: prepared(w.world),
         lambda w: model(w.world, RECIPES.variants[w.variant].base, w.seed),
         lambda w: latents(w.world),
+        lambda w: [] if w.part else first_part(w.world, w.variant, w.seed),
         code=code(step("train"), stage("finetune")),
     output:
-        model=f"{RUNS}/{{world}}/models/{{variant}}/seed{{seed}}/run.json",
-        notebook=f"{RUNS}/{{world}}/notebooks/steps/train/{{variant}}_seed{{seed}}.ipynb",
+        model=f"{RUNS}/{{world}}/models/{{variant}}/seed{{seed}}{{part}}/run.json",
+        notebook=f"{RUNS}/{{world}}/notebooks/steps/train/{{variant}}_seed{{seed}}{{part}}.ipynb",
     params:
         settings=lambda w: plain(step("train"), SCALE.denoising, *recipe(w.variant)),
+        stops_early=lambda w: bool(w.part),
     threads: lambda w: SCALE.threads_of(w.variant, int(w.seed))
     benchmark:
-        f"{RUNS}/{{world}}/notebooks/steps/train/{{variant}}_seed{{seed}}.tsv"
-    priority: lambda w: urgency(w.variant, w.seed)
+        f"{RUNS}/{{world}}/notebooks/steps/train/{{variant}}_seed{{seed}}{{part}}.tsv"
+    priority: lambda w: urgency(w.variant, w.seed, bool(w.part))
     wildcard_constraints:
         variant="|".join(RECIPES.variants),
+        part=f"({EQUAL_STEPS})?",
     shell:
-        execute(world="wildcards.world", variant="wildcards.variant", seed="wildcards.seed")
+        execute(world="wildcards.world", variant="wildcards.variant", seed="wildcards.seed", stops_early="params.stops_early")
 
 
 for world, variant, protocols, reader in asked():
@@ -93,7 +96,7 @@ for world, variant, protocols, reader in asked():
             f"ground_{world}_{variant}_{protocols[0]}"
         input:
             prepared(world),
-            lambda w, world=world, variant=variant: model(world, variant, w.seed),
+            lambda w, world=world, variant=variant, protocols=protocols: asked_model(world, variant, w.seed, protocols),
             latents(world),
             code=code(step("ground")),
         output:

@@ -37,7 +37,7 @@ from plainsight.workspace import open_workspace
 space = open_workspace(scale)
 torch.set_num_threads(space.scale.threads)
 device = "cuda" if torch.cuda.is_available() else "cpu"
-folder = space.model(world, variant, seed)
+folder, thus_far = (space.model(world, variant, seed, equal_steps) for equal_steps in (False, True))
 places = {protocol: space.scores(world, variant, seed, protocol) for protocol in protocols.split(",")}
 kept = space.runs / "checkpoints" / f"ground-{world}-{variant}-seed{seed}-{protocols}"
 
@@ -56,7 +56,8 @@ moments = latents.read(space.world(world) / "latents")
 def score(protocol, weights):
     rows = examples[examples["split"] == protocol.split].reset_index(drop=True)
     root, resolution = worlds.image_root(space.world(world)), space.scale.resolution
-    model = models.load(folder, weights=weights, device=device)
+    trained = thus_far if protocol.at == "equal_steps" and thus_far.is_dir() else folder
+    model = models.load(trained, weights=weights, device=device)
     return kept_scores(kept, model, moments, rows, root, resolution, space.scale.grounding, protocol, worlds.KEYWORDS)
 
 

@@ -18,6 +18,7 @@ scale = "toy"
 world = "phantom"
 variant = "finetune_f"
 seed = 0
+stops_early = False  # after as many steps as every variant has; the whole training goes on from there
 
 # %%
 import pandas as pd
@@ -37,6 +38,7 @@ folder = launch(
     world=world,
     variant=variant,
     seed=seed,
+    stops_early=stops_early,
 )
 
 # %% [markdown]

@@ -61,6 +61,23 @@ def test_a_killed_run_ends_with_the_same_weights_and_averages(model, tmp_path, l
     assert (tmp_path / "whole/kept" / name).read_bytes() == (tmp_path / "killed/kept" / name).read_bytes()
 
 
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_a_run_that_stopped_early_goes_on_to_the_same_weights(tmp_path, schedule):
+    whole, parted = small_training.model(), small_training.model()
+    losses = small_training.train(whole, tmp_path / "whole", True, schedule=schedule)
+    first = small_training.train(parted, tmp_path / "parted", True, until=3, schedule=schedule)
+    assert first == losses[:3] and not (tmp_path / "parted/kept/ema").exists()
+    assert not torch.equal(weights(parted.unet), weights(whole.unet))
+
+    resumed = small_training.model()
+    assert small_training.train(resumed, tmp_path / "parted", True, schedule=schedule) == losses
+    assert torch.equal(weights(resumed.unet), weights(whole.unet))
+    files = [path.relative_to(tmp_path / "whole") for path in (tmp_path / "whole/kept").rglob("*.safetensors")]
+    assert {path.parts[2] for path in files} == {"step2", "step4", "unet", "text_encoder"}
+    for path in files:
+        assert (tmp_path / "parted" / path).read_bytes() == (tmp_path / "whole" / path).read_bytes()
+
+
 def test_milestones_hold_the_weights_of_their_step(model, tmp_path):
     small_training.train(model, tmp_path, True)
     last = models.UNet2DConditionModel.from_pretrained(tmp_path / "kept/milestones/step4/unet")

@@ -71,6 +71,24 @@ def test_a_foundation_that_is_loaded_serves_latents_and_fine_tuning(job, tiny_mo
     assert not list(job.checkpoints.glob("*"))
 
 
+def test_a_long_training_stops_early_and_goes_on(job):
+    """The first part is a model of its own, asked for a first look, and leaves what the whole goes on from."""
+    stages.run(job)
+    stages.run(dataclasses.replace(job, stage="latents", world="phantom"))
+    whole = dataclasses.replace(job, stage="finetune", world="phantom", variant="finetune_l")
+    first = dataclasses.replace(whole, stops_early=True)
+    assert first.checkpoint == whole.checkpoint
+    stages.run(first)
+    assert first.output.name == "seed0_equal_steps" and first.checkpoint.exists() and not whole.output.exists()
+    assert len(pd.read_csv(first.output / "loss.csv")) == 4
+    stages.run(whole)
+    assert len(pd.read_csv(whole.output / "loss.csv")) == 8 and not list(job.checkpoints.glob("*"))
+    at_equal_steps = [models.load(folder, "step4") for folder in (first.output, whole.output)]
+    at_equal_steps.append(models.load(first.output))
+    assert len({models.fingerprint(model) for model in at_equal_steps}) == 1
+    assert models.fingerprint(models.load(whole.output)) != models.fingerprint(at_equal_steps[0])
+
+
 def test_a_foundation_of_another_resolution_is_refused(job):
     path = Path(job.scale)
     path.write_text(path.read_text().replace("resolution: 64", "resolution: 128"))

@@ -27,9 +27,20 @@ def test_the_whole_graph_makes_what_it_names(checkout, whole):
 
 def test_what_the_first_look_needs_comes_before_all_else(checkout, whole):
     lines = [line for line in whole.splitlines() if line.startswith("started")]
-    awaited = ("train/finetune_l_seed0", "ground/finetune_l_seed0", "1_first_look", "words/", "train/finetune_l_labels")
-    order = [next(i for i, line in enumerate(lines) if name in line) for name in awaited]
+    l_training = "train/finetune_l_seed0"
+    awaited = (f"{l_training}_equal_steps", "ground/finetune_l_seed0_boxes_equal_steps", "1_first_look", "words/")
+    order = [next(i for i, line in enumerate(lines) if name in line) for name in (*awaited, "train/finetune_l_labels")]
     assert order == sorted(order)
+    assert next(i for i, line in enumerate(lines) if f"{l_training}.ipynb" in line) > order[0]
+
+
+def test_a_training_in_two_parts_is_the_training_in_one(checkout, whole):
+    """The weights that both keep of the last step of the first part; the second began where it ended."""
+    seed = checkout / "runs" / "smoke" / "phantom" / "models" / "finetune_l" / "seed0"
+    first, both = (Path(f"{seed}{part}") / "milestones" / "step4" for part in ("_equal_steps", ""))
+    for path in first.rglob("*.safetensors"):
+        assert path.read_bytes() == (both / path.relative_to(first)).read_bytes()
+    assert list(first.rglob("*.safetensors"))
 
 
 def test_nothing_of_smoke_is_published(checkout, whole):

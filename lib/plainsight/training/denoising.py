@@ -223,12 +223,14 @@ def train(
     kept: Path,
     checkpoint: Path,
     description: str,
+    until: int | None = None,
 ) -> list[float]:
     """Train ``model`` in place and return the loss of every step.
 
     Weights after each step of ``milestones`` are kept in ``kept/milestones/step<N>`` and the averaged ones at the end
-    in ``kept/ema``. A run that was killed continues from ``checkpoint`` and ends with the same weights. Several
-    processes share each batch and end with the same weights, each of them.
+    in ``kept/ema``. A run that was killed continues from ``checkpoint`` and ends with the same weights; so does one
+    that stopped after ``until`` of its ``steps``. Several processes share each batch and end with the same weights,
+    each of them.
     """
     training = Denoising(model, data, config, train_text_encoder, seed, steps)
 
@@ -245,6 +247,8 @@ def train(
         description,
         after_step=keep,
         writes=training.accelerator.is_main_process,
+        until=until,
     )
-    training.save_ema(kept / "ema")
+    if until is None:
+        training.save_ema(kept / "ema")
     return losses

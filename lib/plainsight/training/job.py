@@ -18,7 +18,7 @@ import yaml
 from plainsight import config
 from plainsight.errors import InputError
 from plainsight.files import atomic
-from plainsight.workspace import FOUNDATION
+from plainsight.workspace import EQUAL_STEPS, FOUNDATION
 
 PREFIX = "plainsight.training: "
 """What the line that says what is wrong begins with."""
@@ -36,6 +36,9 @@ class Job:
     world: str
     variant: str = FOUNDATION
     seed: int = 0
+    stops_early: bool = False
+    """Of a fine-tuning that is longer than the scale's ``denoising.steps``: stop after these, for a first look. The
+    whole training goes on from there."""
     weights: str = ""
     """A folder with published weights, ``<owner>/<name>`` each as on the hub; what is not in it comes from there."""
 
@@ -51,7 +54,8 @@ class Job:
         """Where the result lies: a model folder, or the folder of latents."""
         if self.stage == "latents":
             return Path(self.runs) / self.world / "latents"
-        return self.model_folder(self.variant if self.stage == "finetune" else self.stage)
+        folder = self.model_folder(self.variant if self.stage == "finetune" else self.stage)
+        return folder.with_name(folder.name + EQUAL_STEPS * self.stops_early)
 
     @property
     def finished(self) -> Path:

@@ -30,25 +30,26 @@ def run_steps(
     description: str,
     after_step: Callable[[int], None] = lambda done: None,
     writes: bool = True,
+    until: int | None = None,
 ) -> list[float]:
     """Call ``step_function(step)`` for each step not done yet and return every step's loss.
 
     ``state`` maps names to objects with ``state_dict``/``load_state_dict``; it is restored from ``checkpoint`` where
     one exists and saved there every ``checkpoint_every`` steps, together with the losses. ``after_step(done)`` is
-    called with the number of steps done. Of several processes one ``writes``: checkpoints, and a progress bar. Raises
-    InputError on a damaged or foreign checkpoint.
+    called with the number of steps done. Of several processes one ``writes``: checkpoints, and a progress bar. With
+    ``until`` it stops after so many steps, at a checkpoint, to go on another time. Raises InputError on a damaged or
+    foreign checkpoint.
     """
+    last = steps if until is None else until
     losses = _restore(state, checkpoint) if checkpoint.exists() else []
-    with tqdm(
-        total=steps, initial=len(losses), desc=description, unit="step", mininterval=5, disable=not writes
-    ) as bar:
-        for step in range(len(losses), steps):
+    with tqdm(total=last, initial=len(losses), desc=description, unit="step", mininterval=5, disable=not writes) as bar:
+        for step in range(len(losses), last):
             losses.append(step_function(step))
             done = step + 1
             after_step(done)
             bar.set_postfix_str(f"loss {np.mean(losses[-50:]):.4f}", refresh=False)
             bar.update()
-            if writes and done % checkpoint_every == 0 and done < steps:
+            if writes and (done % checkpoint_every == 0 or done == until) and done < steps:
                 _save(state, losses, checkpoint)
     return losses
 

@@ -24,6 +24,6 @@ def run(job: Job) -> None:
     everyone = processes()
     torch.set_num_threads(scale.threads_of(job.variant if job.stage == "finetune" else job.stage, job.seed))
     importlib.import_module(f"plainsight.training.stages.{job.stage}").run(job, scale)
-    if everyone.is_main_process:
+    if everyone.is_main_process and not job.stops_early:
         for path in job.checkpoints.glob(f"{job.name}-*"):  # of earlier settings too
             shutil.rmtree(path) if path.is_dir() else path.unlink()
