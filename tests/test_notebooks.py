@@ -64,6 +64,15 @@ def test_prose_leaves_the_digest_of_a_notebook_alone_and_code_does_not(tmp_path)
     assert digests[0] == digests[1] != digests[2]
 
 
+def test_texts_become_values_of_the_types_that_parameters_have():
+    defaults = {"name": "a", "count": 1, "share": 0.5, "early": False}
+    given = {"name": "7", "count": "7", "share": "7", "early": "True"}
+    assert list(notebooks.fill(defaults, given, "a.py").values()) == ["7", 7, 7.0, True]
+    assert notebooks.fill(defaults, {"early": "False"}, "a.py") == {"early": False}
+    with pytest.raises(InputError, match=r"a\.py: parameter 'early' is 'no', which is no bool"):
+        notebooks.fill(defaults, {"early": "no"}, "a.py")
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

@@ -104,7 +104,7 @@ def fill(defaults: Mapping[str, Any], given: Mapping[str, str], where: Path) -> 
             raise InputError(f"{where}: no parameter {name!r}; it has {', '.join(defaults)}")
         kind = type(defaults[name])
         try:
-            values[name] = kind(text)
+            values[name] = bool(("False", "True").index(text)) if kind is bool else kind(text)
         except ValueError:
             raise InputError(f"{where}: parameter {name!r} is {text!r}, which is no {kind.__name__}") from None
     return values
