@@ -1,7 +1,6 @@
 """The stages at a scale that loads its models: foundation, judges, latents and fine-tuning, on published formats."""
 
 import dataclasses
-import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -17,6 +16,7 @@ from plainsight.errors import InputError
 from plainsight.hub import File
 from plainsight.training import stages
 from plainsight.training.job import Job
+from small_judges import write_judges
 
 ROOT = Path(__file__).parents[2]
 REPO = "somebody/tiny-diffusion"
@@ -108,20 +108,11 @@ def test_a_foundation_that_is_missing_says_how_to_get_it(job, monkeypatch):
 
 @pytest.fixture
 def published(job, monkeypatch):
-    """Files in the formats of the published ones, with random weights: a dictionary, and a pickled network."""
-    import torchxrayvision
-
-    xrv = torchxrayvision.models.DenseNet(num_classes=18)
-    inception = features.build_published(features.INCEPTION_WEIGHTS).network
-    named = {name.replace("classifier.", "fc."): value for name, value in inception.state_dict().items()}
-    contents = {features.XRV_WEIGHTS: xrv, features.INCEPTION_WEIGHTS: named}
-    files = {}
-    for name, content in contents.items():
-        path = Path(job.weights) / features.PUBLISHED[name].name
-        torch.save(content, path)
-        files[name] = File(features.PUBLISHED[name].url, hashlib.sha256(path.read_bytes()).hexdigest())
+    """Small judges in the place of the published ones: that of radiographs and that of photographs."""
+    networks, checksums = write_judges(Path(job.weights))
+    files = {name: File(features.PUBLISHED[name].url, checksum) for name, checksum in checksums.items()}
     monkeypatch.setattr(features, "PUBLISHED", files)
-    return xrv.eval(), inception.eval()
+    return networks[features.XRV_WEIGHTS], networks[features.INCEPTION_WEIGHTS]
 
 
 def test_judges_that_are_loaded_look_as_the_published_networks_do(job, published):
