@@ -29,7 +29,7 @@ class Interrupted(Exception):
     pass
 
 
-def descend(checkpoint, stop_at=None):
+def descend(checkpoint, stop_at=None, until=None):
     """Gradient descent with momentum on noisy targets; raises at step ``stop_at``."""
     layer = torch.nn.Linear(2, 1)
     torch.nn.init.ones_(layer.weight)
@@ -45,8 +45,25 @@ def descend(checkpoint, stop_at=None):
         optimizer.zero_grad()
         return loss.item()
 
-    losses = run_steps(step, 9, {"layer": layer, "optimizer": optimizer}, checkpoint, 2, "test")
+    losses = run_steps(step, 9, {"layer": layer, "optimizer": optimizer}, checkpoint, 2, "test", until=until)
     return losses, layer.weight.detach().clone()
+
+
+@pytest.mark.parametrize("until", [3, 4])
+def test_a_run_stops_early_at_a_checkpoint_and_goes_on_from_it(tmp_path, until):
+    losses, weight = descend(tmp_path / "whole.pt")
+    first, early = descend(tmp_path / "parted.pt", until=until)
+    assert first == losses[:until] and not torch.equal(early, weight)
+    resumed_losses, resumed_weight = descend(tmp_path / "parted.pt")
+    assert resumed_losses == losses and torch.equal(resumed_weight, weight)
+
+
+def test_a_run_that_stops_early_takes_nothing_from_a_later_checkpoint(tmp_path):
+    early = descend(tmp_path / "early.pt", until=3)
+    with pytest.raises(Interrupted):
+        descend(tmp_path / "late.pt", stop_at=7)
+    again = descend(tmp_path / "late.pt", until=3)
+    assert again[0] == early[0] and torch.equal(again[1], early[1])
 
 
 def test_a_killed_run_continues_to_the_same_weights(tmp_path):

@@ -41,7 +41,7 @@ def run_steps(
     foreign checkpoint.
     """
     last = steps if until is None else until
-    losses = _restore(state, checkpoint) if checkpoint.exists() else []
+    losses = _restore(state, checkpoint, last) if checkpoint.exists() else []
     with tqdm(total=last, initial=len(losses), desc=description, unit="step", mininterval=5, disable=not writes) as bar:
         for step in range(len(losses), last):
             losses.append(step_function(step))
@@ -59,9 +59,12 @@ def _save(state: dict[str, object], losses: list[float], checkpoint: Path) -> No
         torch.save({"losses": losses, **{name: part.state_dict() for name, part in state.items()}}, temporary)
 
 
-def _restore(state: dict[str, object], checkpoint: Path) -> list[float]:
+def _restore(state: dict[str, object], checkpoint: Path, last: int) -> list[float]:
+    """The losses up to the checkpoint; none, and ``state`` as it was, where that lies beyond step ``last``."""
     try:
         saved = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
+        if len(saved["losses"]) > last:
+            return []
         for name, part in state.items():
             part.load_state_dict(saved[name])
         return list(saved["losses"])
