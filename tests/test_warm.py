@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import subprocess
@@ -49,6 +50,8 @@ def served(tmp_path_factory):
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        # What a script starts in the background ignores SIGINT, and so do its children: these tests, for instance.
+        preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     address = Path(workflow.stdout.readline().strip())
     assert within(120, address.exists)
