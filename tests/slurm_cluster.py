@@ -18,7 +18,8 @@ PATIENCE = 120
 """Seconds after which something that takes one or two counts as hanging."""
 
 # Each node claims more than the machine has (config_overrides), so that jobs fit that ask for what clusters have.
-# Its GPUs are files that nobody opens. Jobs that are preempted, or put back, may start again after cred_expire seconds.
+# Its GPUs are files that nobody opens. A training over nodes meets at the first, by name, which
+# must lead there. Jobs that are preempted, or put back, may start again after cred_expire seconds.
 CONFIGURATION = """
 ClusterName=test
 SlurmctldHost={host}(127.0.0.1)
@@ -47,8 +48,8 @@ ReturnToService=2
 SlurmdParameters=config_overrides
 GresTypes=gpu
 NodeName=DEFAULT CPUs=64 RealMemory=1000000 Gres=gpu:4 State=UNKNOWN
-NodeName=one NodeHostname={host} NodeAddr=127.0.0.1 Port={one_port}
-NodeName=two NodeHostname={host} NodeAddr=127.0.0.1 Port={two_port}
+NodeName={host} NodeHostname={host} NodeAddr=127.0.0.1 Port={one_port}
+NodeName={host}-two NodeHostname={host} NodeAddr=127.0.0.1 Port={two_port}
 PartitionName=usual Nodes=ALL Default=YES PriorityTier=1 MaxTime=INFINITE State=UP
 PartitionName=urgent Nodes=ALL PriorityTier=9 MaxTime=INFINITE State=UP
 """
@@ -61,6 +62,11 @@ def missing_programs() -> list[str]:
     return [name for name in PROGRAMS if not shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")]
 
 
+def host_name() -> str:
+    """What this machine is called, short, as SLURM wants it."""
+    return socket.gethostname().split(".")[0]
+
+
 @contextlib.contextmanager
 def running_cluster() -> Iterator[Mapping[str, str]]:
     """Start munge, the controller and two nodes; yield the environment in which ``sbatch`` and the others find them."""
@@ -71,7 +77,7 @@ def running_cluster() -> Iterator[Mapping[str, str]]:
         (folder / "state").mkdir()
         (folder / "munge.key").write_bytes(os.urandom(128))
         (folder / "munge.key").chmod(0o600)
-        host = socket.gethostname().split(".")[0]
+        host = host_name()
         ports = dict(zip(("controller_port", "one_port", "two_port"), _free_ports(3), strict=True))
         settings = CONFIGURATION.format(folder=folder, host=host, user=getpass.getuser(), **ports)
         (folder / "slurm.conf").write_text(settings)
@@ -96,8 +102,8 @@ def running_cluster() -> Iterator[Mapping[str, str]]:
         start("munged", "--foreground", *(f"--{option}={folder / file}" for option, file in files.items()))
         _until((folder / "munge.socket").exists, folder)
         start("slurmctld", "-D", "-c")
-        start("slurmd", "-D", "-N", "one")
-        start("slurmd", "-D", "-N", "two")
+        start("slurmd", "-D", "-N", host)
+        start("slurmd", "-D", "-N", f"{host}-two")
         idle = ["sinfo", "--noheader", "--format=%T", "--partition=usual"]
         _until(lambda: subprocess.run(idle, env=environment, capture_output=True, text=True).stdout == "idle\n", folder)
         stack.callback(subprocess.run, ["scancel", "--user", getpass.getuser()], env=environment)

@@ -1,9 +1,10 @@
-"""Run by test_processes.py under accelerate: a training to its end, and one that is stopped and goes on."""
+"""Run under accelerate: a training to its end, and one that is stopped and goes on."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -25,7 +26,8 @@ def outcome(folder: Path) -> dict[str, object]:
 
 def main(out: Path) -> None:
     everyone = processes()
-    found = {"processes": everyone.num_processes, "device": str(everyone.device), "whole": outcome(out / "whole")}
+    found = {"processes": everyone.num_processes, "device": str(everyone.device)}
+    found |= {"node": os.environ.get("SLURMD_NODENAME"), "whole": outcome(out / "whole")}
     step = denoising.Denoising.step
     denoising.Denoising.step = stop_at_three
     try:

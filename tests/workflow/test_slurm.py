@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -18,22 +20,25 @@ from smoke_run import PATIENCE, ROOT, clone, command, missing, until
 
 PROFILE = ROOT / "workflow" / "profiles" / "slurm"
 
-# Three ways in which a job of a cluster could run more or less than once.
-SNAKEFILE = """
+# Three ways in which a job of a cluster could run more or less than once, and a training over two nodes.
+SNAKEFILE = f"""
 rule all:
-    input: "gpus", "nodes", "preempted"
+    input: "gpus", "nodes", "preempted", "training"
 rule gpus:
     output: "gpus"
-    shell: "echo $CUDA_VISIBLE_DEVICES >>{output}"
+    shell: "echo $CUDA_VISIBLE_DEVICES >>{{output}}"
 rule nodes:
     output: "nodes"
     shell:
-        "python -c 'from plainsight.training import job; print(job.machines())' >{output};"
+        "python -c 'from plainsight.training import job; print(job.machines())' >{{output}};"
         "srun --nodes=2 --ntasks=2 --ntasks-per-node=1"
-        "     sh -c 'echo $SLURM_NODEID $CUDA_VISIBLE_DEVICES' | sort >>{output}"
+        "     sh -c 'echo $SLURM_NODEID $CUDA_VISIBLE_DEVICES' | sort >>{{output}}"
 rule preempted:
     output: "preempted"
-    shell: "echo start >>starts; [ $(wc -l <starts) -gt 1 ] || sleep 600; touch {output}"
+    shell: "echo start >>starts; [ $(wc -l <starts) -gt 1 ] || sleep 600; touch {{output}}"
+rule training:
+    output: directory("training")
+    shell: "python {ROOT}/tests/training/over_nodes.py {{output}}"
 """
 
 # What a notebook is made to wait for, so that it can be stopped in the middle.
@@ -78,6 +83,10 @@ def cluster():
     """The environment in which the commands of a running SLURM work."""
     if lacking := slurm_cluster.missing_programs():
         pytest.skip(f"no SLURM here ({', '.join(lacking)} not found); on Debian: apt install slurm-wlm munge")
+    try:
+        socket.gethostbyname(slurm_cluster.host_name())
+    except OSError:
+        pytest.skip("this machine's own name leads nowhere (/etc/hosts), so that no nodes could meet")
     with slurm_cluster.running_cluster() as environment:
         yield environment
 
@@ -89,14 +98,14 @@ def running_jobs(cluster):
     return dict(line.split(" ", 1) for line in lines)
 
 
-def test_a_job_runs_once_whatever_it_asks_for_and_again_when_it_was_preempted(cluster, tmp_path):
+def test_a_job_runs_once_or_over_two_nodes_as_it_asks_and_again_when_it_was_preempted(cluster, tmp_path):
     over_nodes = {"mpi": "srun", "nodes": 2, "tasks": 2, "gres": "gpu:4", "tasks_per_gpu": 0}
-    write_profile(tmp_path / "profile", gpus={"gpu": 2}, nodes=over_nodes)
+    write_profile(tmp_path / "profile", gpus={"gpu": 2}, nodes=over_nodes, training=over_nodes)
     (tmp_path / "Snakefile").write_text(SNAKEFILE)
     call = [sys.executable, "-m", "snakemake", "--profile", "profile", "--jobs", "100"]
     environment = {
         **cluster,
-        "PYTHONPATH": str(ROOT / "lib"),
+        "PYTHONPATH": f"{ROOT}/lib:{ROOT}/tests",
         "PATH": f"{Path(sys.executable).parent}:{cluster['PATH']}",
     }
     process = subprocess.Popen(
@@ -113,6 +122,9 @@ def test_a_job_runs_once_whatever_it_asks_for_and_again_when_it_was_preempted(cl
     assert once.count("\n") == 1 and once.count(",") == 1
     assert (tmp_path / "nodes").read_text() == "2\n0 0,1,2,3\n1 0,1,2,3\n"
     assert starts.read_text() == "start\n" * 2 and (tmp_path / "preempted").exists()
+    first, second = (json.loads((tmp_path / "training" / f"{number}.json").read_text()) for number in (0, 1))
+    assert first["processes"] == 2 and first["node"] != second["node"]
+    assert first["whole"] == first["resumed"] == second["whole"] == second["resumed"]
 
 
 def test_a_run_that_was_killed_and_a_job_that_was_cancelled_are_made_good(cluster, checkout, whole, tmp_path):
