@@ -181,7 +181,7 @@ def test_score_rows(tiny_model, moments, examples, tmp_path) -> None:
     assert rows["words_lost"].tolist() == [0, 0, 1]
     assert (rows["noise_seed"] == 7).all()
     # The second example by hand: 120 x 100 is resized to 76 x 64, of which columns 6 to 69 stay.
-    mask = localisation.boxes_to_mask(
+    mask = radiographs.boxes_to_mask(
         [[0, 0, 25 * 76 / 120 - 6, 32], [60 * 76 / 120 - 6, 38.4, 40 * 76 / 120, 25.6]], 64, 64
     )
     weights = token_weights(tiny_model.tokenizer, "enlarged heart", "keyword", ("cardiomegaly",)).weights

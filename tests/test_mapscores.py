@@ -12,6 +12,7 @@ from plainsight.metrics import localisation
 from plainsight.seeding import numpy_generator
 from plainsight.tables import WEIGHTED
 from plainsight.worlds import folder
+from plainsight.worlds.radiographs import boxes_to_mask
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ def test_scores_are_those_of_the_metrics_at_the_pixels_of_the_image(read, images
     assert scores["id"].tolist() == table.examples["example_id"].tolist()
     for (_, row), (_, example) in zip(scores.iterrows(), table.examples.iterrows(), strict=True):
         heatmap = np.load(maps / f"{row['id']}.npy")
-        mask = localisation.boxes_to_mask(example["boxes"], *heatmap.shape)
+        mask = boxes_to_mask(example["boxes"], *heatmap.shape)
         assert row[list(localisation.METRICS)].to_dict() == localisation.score(heatmap, mask)
         assert row["area_fraction"] == mask[~np.isnan(heatmap)].mean()
 

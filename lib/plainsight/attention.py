@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 import torch
 import torch.nn.functional as F
 from diffusers import UNet2DConditionModel
@@ -72,15 +74,18 @@ class CrossAttentionCapture:
         self.sums: dict[tuple[int, int], torch.Tensor] = {}
         self.layers: dict[tuple[int, int], int] = {}
 
-    def __enter__(self) -> CrossAttentionCapture:
+    def __enter__(self) -> Self:
         self._processors = {name: module.processor for name, module in self._modules.items()}
         for name, module in self._modules.items():
-            module.set_processor(_CaptureProcessor(self, self._processors[name]))
+            module.set_processor(self._processor(self._processors[name]))
         return self
 
     def __exit__(self, *exception: object) -> None:
         for name, module in self._modules.items():
             module.set_processor(self._processors[name])
+
+    def _processor(self, replaced: object) -> _CaptureProcessor:
+        return _CaptureProcessor(self, replaced)
 
     def wants(self, pixels: int) -> bool:
         """Whether a layer with so many pixels is captured."""

@@ -55,7 +55,6 @@ def sample_latents(moments: Moments, image_ids: Sequence[str], noise_seed: int) 
     )
 
 
-@torch.inference_mode()
 def ground(
     model: Model,
     latents: torch.Tensor,
@@ -70,12 +69,47 @@ def ground(
     max_resolution: int | None = None,
     on_batch: Callable[[], object] | None = None,
 ) -> torch.Tensor:
+    """Heat maps (N, H, W) of N phrases, float32 on the CPU, values in [0, 1]: `renoised_maps`, resized.
+
+    Layers are resized to the latent's resolution by ``resize``, and their mean to ``size`` bilinearly, as the code of
+    seed 000 does. For the other arguments and the errors see `renoised_maps`; weights are (N, T)
+    (``plainsight.tokens.token_weights``).
+    """
+    maps = renoised_maps(
+        model,
+        latents,
+        prompt_embeds,
+        weights,
+        keys,
+        config,
+        noise_seed=noise_seed,
+        resize=resize,
+        max_resolution=max_resolution,
+        on_batch=on_batch,
+    )
+    return resize_maps(maps, size, "bilinear")
+
+
+@torch.inference_mode()
+def renoised_maps(
+    model: Model,
+    latents: torch.Tensor,
+    prompt_embeds: torch.Tensor,
+    weights: torch.Tensor,
+    keys: Sequence[str],
+    config: GroundingConfig,
+    *,
+    noise_seed: int,
+    resize: str = "nearest",
+    max_resolution: int | None = None,
+    on_batch: Callable[[], object] | None = None,
+    capture: type[CrossAttentionCapture] = CrossAttentionCapture,
+) -> torch.Tensor:
     """Heat maps by ground-truth re-noising: fresh noise on the image's own latent at each timestep (seed 000).
 
     The U-Net's prediction is discarded, so timesteps do not depend on each other: pairs of phrase and timestep share
     batches, only the timesteps that are averaged are run, and only with the phrase (no guidance). A heat map is
-    the mean of the wanted tokens' attention over heads, layers and timesteps: layers are resized to the latent's
-    resolution by ``resize``, and their mean to ``size`` bilinearly, as the code of seed 000 does.
+    the mean of the wanted tokens' attention over heads, layers and timesteps.
 
     Noise comes from (``noise_seed``, key, timestep), so batch size and order change no map beyond rounding. Of the
     model's scheduler only the noise schedule matters.
@@ -84,17 +118,17 @@ def ground(
         model: the model; in evaluation mode.
         latents: (N, c, h, w), the image of each phrase, multiplied by the autoencoder's scaling factor.
         prompt_embeds: (N, T, C), each phrase embedded.
-        weights: (N, T), weight of each token (``plainsight.tokens.token_weights``).
+        weights: what ``capture`` takes: (N, T), weight of each token, or with several weightings (N, W, T).
         keys: N names that tell the noise of one row from another's, such as example ids.
         config: timesteps, and how many pairs of phrase and timestep go through the U-Net at once.
         noise_seed: repetitions with other seeds show how much the noise matters.
-        size: (H, W) of the heat maps.
         resize: ``nearest`` or ``bilinear``, from a layer's resolution to the latent's.
         max_resolution: use only layers whose sides are this or less; None for every layer.
         on_batch: called after each batch, for progress.
+        capture: how attention is read.
 
     Returns:
-        (N, H, W) float32 on the CPU, values in [0, 1].
+        (N, h, w), or (N, W, h, w), float32 on the CPU at the resolution of the latents.
 
     Raises:
         InputError: see `ddim_timesteps` and `CrossAttentionCapture`.
@@ -102,9 +136,7 @@ def ground(
     unet, scheduler = model.unet, model.scheduler
     timesteps = ddim_timesteps(scheduler.config.num_train_timesteps, config)
     latent_size = tuple(latents.shape[-2:])
-    latents, prompt_embeds, weights = (
-        values.to(unet.device, unet.dtype) for values in (latents, prompt_embeds, weights)
-    )
+    latents, prompt_embeds = (values.to(unet.device, unet.dtype) for values in (latents, prompt_embeds))
     pairs = [(row, timestep) for row in range(len(latents)) for timestep in timesteps]
     sums: dict[tuple[int, int], torch.Tensor] = {}
     layers = 0
@@ -118,16 +150,16 @@ def ground(
             ]
         )
         noisy = scheduler.add_noise(latents[rows], noise.to(unet.device, unet.dtype), times.to(unet.device))
-        with CrossAttentionCapture(unet, weights[rows], latent_size, max_resolution=max_resolution) as capture:
+        with capture(unet, weights[rows], latent_size, max_resolution=max_resolution) as captured:
             unet(noisy, times.to(unet.device), prompt_embeds[rows])
-        layers = sum(capture.layers.values())
-        for side, maps in capture.sums.items():
+        layers = sum(captured.layers.values())
+        for side, maps in captured.sums.items():
             # On the CPU, where adding rows with the same index has a fixed order.
-            sums.setdefault(side, torch.zeros(len(latents), *side)).index_add_(0, rows, maps.cpu())
+            sums.setdefault(side, torch.zeros(*weights.shape[:-1], *side)).index_add_(0, rows, maps.cpu())
         if on_batch is not None:
             on_batch()
-    total = torch.stack([resize_maps(maps, latent_size, resize) for maps in sums.values()]).sum(dim=0)
-    return resize_maps(total / (layers * len(timesteps)), size, "bilinear")
+    total = torch.stack([resize_maps(maps.flatten(0, -3), latent_size, resize) for maps in sums.values()]).sum(dim=0)
+    return (total / (layers * len(timesteps))).unflatten(0, weights.shape[:-1])
 
 
 def score_examples(
@@ -222,7 +254,7 @@ def target_mask(row: pd.Series, root: Path, resolution: int, target: str) -> np.
     """
     how = radiographs.fit(row["width"], row["height"], resolution)
     if target == "boxes":
-        return radiographs.box_mask(radiographs.fit_boxes(row["boxes"], how), resolution, resolution)
+        return radiographs.boxes_to_mask(radiographs.fit_boxes(row["boxes"], how), resolution, resolution)
     if not row["mask"]:
         raise InputError(f"example {row['example_id']}: has no mask; use a protocol with target 'boxes'")
     return radiographs.fit_mask(schema.load_mask(root, row), how)

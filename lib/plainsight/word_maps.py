@@ -16,11 +16,10 @@ from transformers import PreTrainedTokenizerBase
 from plainsight.attention import CrossAttentionCapture
 from plainsight.config import GroundingConfig, Protocol
 from plainsight.errors import InputError
-from plainsight.grounding import ddim_timesteps, embed_phrases, resize_maps, sample_latents, target_mask
+from plainsight.grounding import embed_phrases, renoised_maps, resize_maps, sample_latents, target_mask
 from plainsight.latents import Moments
 from plainsight.metrics.localisation import area_fraction, score_batch
 from plainsight.models import Model
-from plainsight.seeding import torch_generator
 from plainsight.tokens import align, token_weights
 from plainsight.words import END, KEYWORDS, START, plain
 
@@ -39,11 +38,8 @@ class WordCapture(CrossAttentionCapture):
         super().__init__(unet, token_weights, *arguments, **options)
         self.token_weights = token_weights.to(unet.device, torch.float32)
 
-    def __enter__(self) -> WordCapture:
-        self._processors = {name: module.processor for name, module in self._modules.items()}
-        for name, module in self._modules.items():
-            module.set_processor(_WordProcessor(self, self._processors[name]))
-        return self
+    def _processor(self, replaced: object) -> _WordProcessor:
+        return _WordProcessor(self, replaced)
 
     def add(self, attention: torch.Tensor) -> None:
         """Add the weighted attention of one layer, (B, heads, pixels, T), to the sum of its resolution."""
@@ -122,7 +118,6 @@ def word_weights(tokenizer: PreTrainedTokenizerBase, phrase: str, keywords: Sequ
     return WordWeights(tuple(rows), np.stack(list(rows.values())), times, len(chosen.lost_words))
 
 
-@torch.inference_mode()
 def ground_words(
     model: Model,
     latents: torch.Tensor,
@@ -130,48 +125,23 @@ def ground_words(
     weights: torch.Tensor,
     keys: Sequence[str],
     config: GroundingConfig,
-    *,
-    noise_seed: int,
-    resize: str = "nearest",
-    max_resolution: int | None = None,
+    **options: object,
 ) -> torch.Tensor:
-    """`plainsight.grounding.ground` for W weightings of each phrase's tokens at once.
+    """`plainsight.grounding.renoised_maps` for W weightings of each phrase's tokens at once.
+
+    The same keys and seed see the same noise as there; resized bilinearly, the maps are those of ``ground``.
 
     Args:
         weights: (N, W, T); a row of zeros, which fills up shorter phrases, gives a map of zeros.
-        model, latents, prompt_embeds, keys, config, noise_seed, resize, max_resolution: as there; the same keys
-            and seed see the same noise.
+        model, latents, prompt_embeds, keys, config, options: as there.
 
     Returns:
-        (N, W, h, w) float32 on the CPU at the resolution of the latents; resized bilinearly they are ``ground``'s maps.
+        (N, W, h, w) float32 on the CPU at the resolution of the latents.
 
     Raises:
         InputError: as there.
     """
-    unet, scheduler = model.unet, model.scheduler
-    timesteps = ddim_timesteps(scheduler.config.num_train_timesteps, config)
-    latent_size = tuple(latents.shape[-2:])
-    latents, prompt_embeds = (values.to(unet.device, unet.dtype) for values in (latents, prompt_embeds))
-    pairs = [(row, timestep) for row in range(len(latents)) for timestep in timesteps]
-    sums: dict[tuple[int, int], torch.Tensor] = {}
-    layers = 0
-    for start in range(0, len(pairs), config.batch_size):
-        batch = pairs[start : start + config.batch_size]
-        rows, times = (torch.tensor(values) for values in zip(*batch, strict=True))
-        noise = torch.stack(
-            [
-                torch.randn(latents.shape[1:], generator=torch_generator(noise_seed, "noise", keys[row], timestep))
-                for row, timestep in batch
-            ]
-        )
-        noisy = scheduler.add_noise(latents[rows], noise.to(unet.device, unet.dtype), times.to(unet.device))
-        with WordCapture(unet, weights[rows], latent_size, max_resolution=max_resolution) as capture:
-            unet(noisy, times.to(unet.device), prompt_embeds[rows])
-        layers = sum(capture.layers.values())
-        for side, maps in capture.sums.items():
-            sums.setdefault(side, torch.zeros(*weights.shape[:2], *side)).index_add_(0, rows, maps.cpu())
-    total = sum(resize_maps(maps.flatten(0, 1), latent_size, resize) for maps in sums.values())
-    return (total / (layers * len(timesteps))).unflatten(0, weights.shape[:2])
+    return renoised_maps(model, latents, prompt_embeds, weights, keys, config, capture=WordCapture, **options)
 
 
 def score_words(

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from plainsight.metrics.baselines import average_boxes, centred_gaussian, oracle_gaussian, score_blind
-from plainsight.metrics.localisation import boxes_to_mask, score
+from plainsight.metrics.localisation import score
+from plainsight.worlds.radiographs import boxes_to_mask
 
 
 @pytest.fixture(scope="module")

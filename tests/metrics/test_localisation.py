@@ -15,12 +15,12 @@ from plainsight.metrics.localisation import (
     METRICS,
     THRESHOLDS,
     area_fraction,
-    boxes_to_mask,
     foreground_background_iou,
     score,
     score_batch,
     segment_by_mixture,
 )
+from plainsight.worlds.radiographs import boxes_to_mask
 
 
 def draw(seed: int, shape: tuple[int, int] = (24, 32), distinct: int | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -309,39 +309,6 @@ def test_mixture_score_is_the_segmentation_against_the_mask():
     heatmap, mask = draw(10)
     expected = foreground_background_iou(segment_by_mixture(heatmap), mask)
     assert score(heatmap, mask, gmm=True)["miou_gmm_fgbg"] == expected > 0.3
-
-
-# --- masks ---
-
-
-@given(st.integers(-5, 25), st.integers(-5, 25), st.integers(1, 30), st.integers(1, 30))
-@settings(max_examples=50, deadline=None)
-def test_whole_boxes_cover_whole_pixels(x, y, w, h):
-    mask = boxes_to_mask([[x, y, w, h]], 20, 22)
-    expected = np.zeros((20, 22), dtype=bool)
-    expected[max(y, 0) : max(y + h, 0), max(x, 0) : max(x + w, 0)] = True
-    np.testing.assert_array_equal(mask, expected)
-
-
-def test_boxes_side_by_side_share_no_pixel_and_leave_no_gap():
-    left, right = [1.5, 0, 3.2, 4], [4.7, 0, 2.3, 4]
-    whole = boxes_to_mask([[1.5, 0, 5.5, 4]], 4, 10)
-    a, b = boxes_to_mask([left], 4, 10), boxes_to_mask([right], 4, 10)
-    assert not (a & b).any()
-    np.testing.assert_array_equal(a | b, whole)
-    np.testing.assert_array_equal(boxes_to_mask([left, right], 4, 10), whole)
-
-
-def test_a_pixel_is_inside_when_its_centre_is():
-    np.testing.assert_array_equal(boxes_to_mask([[0.5, 0, 1, 1]], 1, 3), [[True, False, False]])
-    np.testing.assert_array_equal(boxes_to_mask([[0.6, 0, 1, 1]], 1, 3), [[False, True, False]])
-
-
-def test_no_boxes_and_wrong_boxes():
-    assert not boxes_to_mask([], 3, 4).any()
-    for box in ([1, 2, 3], [1, 2, 0, 3], [1, 2, 3, -1], [1, 2, 3, float("nan")]):
-        with pytest.raises(InputError, match="box"):
-            boxes_to_mask([box], 8, 8)
 
 
 def test_area_fraction():

@@ -10,8 +10,8 @@ from PIL import Image
 from own_data import ROWS, write_images, write_table
 from plainsight import schema
 from plainsight.errors import InputError
-from plainsight.metrics.localisation import boxes_to_mask
 from plainsight.worlds import folder
+from plainsight.worlds.radiographs import boxes_to_mask
 
 SECRET = "Mrs Example has a mass"
 

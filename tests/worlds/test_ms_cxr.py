@@ -92,8 +92,8 @@ def test_boxes_are_fitted_to_the_pixel_as_the_images_are(data, settings):
     frame = made(data, settings, BOXED)
     for _, row in frame.iterrows():
         how = radiographs.fit(row["width"], row["height"], 32)
-        drawn = radiographs.box_mask(row["boxes"], row["width"], row["height"])
-        fitted = radiographs.box_mask(radiographs.fit_boxes(row["boxes"], how), 32, 32)
+        drawn = radiographs.boxes_to_mask(row["boxes"], row["height"], row["width"])
+        fitted = radiographs.boxes_to_mask(radiographs.fit_boxes(row["boxes"], how), 32, 32)
         np.testing.assert_array_equal(fitted, radiographs.fit_mask(drawn, how))
 
 

@@ -29,8 +29,8 @@ def sized_boxes(draw):
 def test_mask_of_fitted_boxes_is_the_fitted_mask_of_boxes(case):
     width, height, side, boxes = case
     how = rg.fit(width, height, side)
-    direct = rg.fit_mask(rg.box_mask(boxes, width, height), how)
-    by_boxes = rg.box_mask(rg.fit_boxes(boxes, how), side, side)
+    direct = rg.fit_mask(rg.boxes_to_mask(boxes, height, width), how)
+    by_boxes = rg.boxes_to_mask(rg.fit_boxes(boxes, how), side, side)
     np.testing.assert_array_equal(direct, by_boxes)
 
 
@@ -84,11 +84,36 @@ def test_colour_is_fitted_channel_by_channel():
     np.testing.assert_array_equal(rg.fit_image(pixels, how)[..., 1], rg.fit_image(pixels[..., 1], how))
 
 
-def test_box_mask_takes_pixels_by_their_centres():
-    assert rg.box_mask([[1, 0, 2, 1]], 4, 2).tolist() == [[False, True, True, False], [False] * 4]
-    assert rg.box_mask([[0.6, 0, 1, 1]], 3, 1).tolist() == [[False, True, False]]
-    assert rg.box_mask([[-1, 0, 1.5, 1]], 3, 1).tolist() == [[False, False, False]]
-    assert rg.box_mask([[-1, 0, 1.6, 1], [2, 0, 9, 1]], 3, 1).tolist() == [[True, False, True]]
+@given(st.integers(-5, 25), st.integers(-5, 25), st.integers(1, 30), st.integers(1, 30))
+@settings(max_examples=50, deadline=None)
+def test_whole_boxes_cover_whole_pixels(x, y, w, h):
+    mask = rg.boxes_to_mask([[x, y, w, h]], 20, 22)
+    expected = np.zeros((20, 22), dtype=bool)
+    expected[max(y, 0) : max(y + h, 0), max(x, 0) : max(x + w, 0)] = True
+    np.testing.assert_array_equal(mask, expected)
+
+
+def test_boxes_side_by_side_share_no_pixel_and_leave_no_gap():
+    left, right = [1.5, 0, 3.2, 4], [4.7, 0, 2.3, 4]
+    whole = rg.boxes_to_mask([[1.5, 0, 5.5, 4]], 4, 10)
+    a, b = rg.boxes_to_mask([left], 4, 10), rg.boxes_to_mask([right], 4, 10)
+    assert not (a & b).any()
+    np.testing.assert_array_equal(a | b, whole)
+    np.testing.assert_array_equal(rg.boxes_to_mask([left, right], 4, 10), whole)
+
+
+def test_a_pixel_is_inside_when_its_centre_is():
+    np.testing.assert_array_equal(rg.boxes_to_mask([[0.5, 0, 1, 1]], 1, 3), [[True, False, False]])
+    np.testing.assert_array_equal(rg.boxes_to_mask([[0.6, 0, 1, 1]], 1, 3), [[False, True, False]])
+    np.testing.assert_array_equal(rg.boxes_to_mask([[-1, 0, 1.5, 1]], 1, 3), [[False, False, False]])
+    np.testing.assert_array_equal(rg.boxes_to_mask([[-1, 0, 1.6, 1], [2, 0, 9, 1]], 1, 3), [[True, False, True]])
+
+
+def test_no_boxes_and_wrong_boxes():
+    assert not rg.boxes_to_mask([], 3, 4).any()
+    for box in ([1, 2, 3], [1, 2, 0, 3], [1, 2, 3, -1], [1, 2, 3, float("nan")], [float("inf"), 2, 3, 4]):
+        with pytest.raises(InputError, match="box"):
+            rg.boxes_to_mask([box], 8, 8)
 
 
 def test_a_wrong_size_is_refused():

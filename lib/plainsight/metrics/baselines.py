@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from plainsight.metrics.localisation import area_fraction, boxes_to_mask, score_batch
+from plainsight.metrics.localisation import area_fraction, score_batch
 from plainsight.worlds import radiographs
 
 
@@ -60,7 +60,9 @@ def average_boxes(examples: pd.DataFrame, height: int, width: int) -> np.ndarray
     """
     masks = np.stack(
         [
-            boxes_to_mask(_rescale(boxes, width / source_width, height / source_height), height, width)
+            radiographs.boxes_to_mask(
+                radiographs.scale_boxes(boxes, width / source_width, height / source_height), height, width
+            )
             for boxes, source_width, source_height in zip(
                 examples["boxes"], examples["width"], examples["height"], strict=True
             )
@@ -76,10 +78,6 @@ def average_boxes(examples: pd.DataFrame, height: int, width: int) -> np.ndarray
             if others := same.sum() - own.sum():
                 heatmaps[own] = (total - masks[own].sum(axis=0)) / others
     return heatmaps
-
-
-def _rescale(boxes: Sequence[Sequence[float]], x_factor: float, y_factor: float) -> list[tuple[float, ...]]:
-    return [(x * x_factor, y * y_factor, w * x_factor, h * y_factor) for x, y, w, h in boxes]
 
 
 def score_blind(examples: pd.DataFrame, resolution: int) -> dict[str, pd.DataFrame]:
@@ -100,7 +98,7 @@ def _score_finding(examples: pd.DataFrame, resolution: int) -> dict[str, pd.Data
     """The rows of `score_blind` for the phrases about one finding."""
     fits = [radiographs.fit(w, h, resolution) for w, h in zip(examples["width"], examples["height"], strict=True)]
     boxes = [radiographs.fit_boxes(boxes, how) for boxes, how in zip(examples["boxes"], fits, strict=True)]
-    masks = np.stack([radiographs.box_mask(fitted, resolution, resolution) for fitted in boxes])
+    masks = np.stack([radiographs.boxes_to_mask(fitted, resolution, resolution) for fitted in boxes])
     seen = examples.assign(boxes=boxes, width=resolution, height=resolution)
     heatmaps = {
         "centred_gaussian": np.broadcast_to(centred_gaussian(resolution, resolution), masks.shape),

@@ -1,7 +1,7 @@
 """One heat map against one mask: AUC, top-1, contrast-to-noise ratio and the two mIoUs of the papers.
 
-Maps and masks are H x W; a mask is the union of its boxes (`boxes_to_mask`) or exact. Pixels where the map is
-NaN, such as those outside a crop, are left out everywhere. What has no natural answer gets this one:
+Maps and masks are H x W; a mask is the union of its boxes (``worlds.radiographs.boxes_to_mask``) or exact. Pixels
+where the map is NaN, such as those outside a crop, are left out everywhere. What has no natural answer gets this one:
 
 ==================  =====  ================  ====  ====  ==============
                     auc    top1              cnr   miou  miou_gmm_fgbg
@@ -18,7 +18,6 @@ and constant outside has no noise.)
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -191,30 +190,6 @@ def foreground_background_iou(segmentation: np.ndarray, mask: np.ndarray) -> flo
 def area_fraction(mask: Any) -> float:
     """Share of the pixels of an H x W mask that lie inside, in [0, 1]."""
     return float(_as_mask(mask).mean())
-
-
-def boxes_to_mask(boxes: Sequence[Sequence[float]], height: int, width: int) -> np.ndarray:
-    """Union of boxes as a boolean H x W mask.
-
-    A pixel is inside when its centre is, in the half-open box [x, x + w) x [y, y + h): a box of whole numbers covers
-    exactly w x h pixels, and boxes side by side share none. Parts beyond the image are cut off.
-
-    Args:
-        boxes: [x, y, w, h] each, in pixels of the mask, x to the right and y down; none gives an empty mask.
-        height: rows of the mask.
-        width: columns of the mask.
-
-    Raises:
-        InputError: a box that is not four numbers with positive width and height.
-    """
-    mask = np.zeros((height, width), dtype=bool)
-    columns, rows = np.arange(width) + 0.5, np.arange(height) + 0.5
-    for box in boxes:
-        if len(box) != 4 or not (box[2] > 0 and box[3] > 0):
-            raise InputError(f"box {list(box)}: expected [x, y, width, height] with positive width and height")
-        x, y, w, h = box
-        mask |= np.outer((rows >= y) & (rows < y + h), (columns >= x) & (columns < x + w))
-    return mask
 
 
 def _as_map(values: Any) -> np.ndarray:

@@ -26,7 +26,7 @@ import pandas as pd
 
 from plainsight import schema
 from plainsight.errors import InputError
-from plainsight.worlds.radiographs import box_mask
+from plainsight.worlds.radiographs import boxes_to_mask
 
 FINDING = "phrase"
 """The finding of a table that names none."""
@@ -126,7 +126,7 @@ def check_targets(table: Table, root: Path) -> None:
 def target(example: pd.Series, root: Path) -> np.ndarray:
     """Where the phrase of an example is, bool (height, width) in the image's pixels: its mask, else its boxes."""
     if not example["mask"]:
-        return box_mask(example["boxes"], example["width"], example["height"])
+        return boxes_to_mask(example["boxes"], example["height"], example["width"])
     pixels = schema.load_image(root, pd.Series({**example, "image": example["mask"]})) != 0
     return pixels if pixels.ndim == 2 else pixels.any(axis=2)
 

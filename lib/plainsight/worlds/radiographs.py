@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from plainsight.errors import InputError
 from plainsight.schema import read_image
 
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
@@ -77,10 +78,25 @@ def fit_boxes(boxes: Sequence[Sequence[float]], how: Fit) -> list[list[float]]:
     return fitted
 
 
-def box_mask(boxes: Sequence[Sequence[float]], width: int, height: int) -> np.ndarray:
-    """Union of boxes [x, y, w, h] as bool (height, width): the pixels whose centre lies inside one of them."""
+def boxes_to_mask(boxes: Sequence[Sequence[float]], height: int, width: int) -> np.ndarray:
+    """Union of boxes as a boolean H x W mask.
+
+    A pixel is inside when its centre is, in the half-open box [x, x + w) x [y, y + h): a box of whole numbers covers
+    exactly w x h pixels, and boxes side by side share none. Parts beyond the image are cut off.
+
+    Args:
+        boxes: [x, y, w, h] each, in pixels of the mask, x to the right and y down; none gives an empty mask.
+        height: rows of the mask.
+        width: columns of the mask.
+
+    Raises:
+        InputError: a box that is not four numbers with positive width and height.
+    """
     mask = np.zeros((height, width), dtype=bool)
-    for x, y, w, h in boxes:
+    for box in boxes:
+        if len(box) != 4 or not np.isfinite(box).all() or not (box[2] > 0 and box[3] > 0):
+            raise InputError(f"box {list(box)}: expected [x, y, width, height] with positive width and height")
+        x, y, w, h = box
         mask[_pixels(y, y + h), _pixels(x, x + w)] = True
     return mask
 
