@@ -21,6 +21,8 @@ from plainsight.files import atomic
 from plainsight.latents import Moments
 from plainsight.metrics.localisation import area_fraction, score_batch
 from plainsight.models import Model, fingerprint
+from plainsight.notebooks import library_digest
+from plainsight.provenance import versions
 from plainsight.seeding import torch_generator
 from plainsight.tokens import TokenWeights, token_weights
 from plainsight.worlds import radiographs
@@ -236,7 +238,8 @@ def kept_scores(
 
 def _question(model: Model, moments: Moments, examples: pd.DataFrame, root: Path, how: tuple[object, ...]) -> str:
     """A name for what is asked of whom, and how: 16 hex digits of a SHA-256."""
-    digest = hashlib.sha256(repr((fingerprint(model), how)).encode())
+    code = library_digest("plainsight.grounding")
+    digest = hashlib.sha256(repr((fingerprint(model), how, code, versions())).encode())
     asked = examples[["example_id", "patient", "image_id", "phrase", "finding", "boxes", "mask", "width", "height"]]
     digest.update(asked.to_json().encode())
     for mask in filter(Path.is_file, (root / name for name in examples["mask"] if name)):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import ast
 import contextlib
+import functools
 import hashlib
 import os
 import sys
@@ -48,6 +49,13 @@ def sources(notebook: Path, *modules: str, package: Path = Path(__file__).parent
         waiting += files - found
         found |= files
     return sorted(found | {path for name in modules for path in _module_files(name, package)})
+
+
+@functools.cache
+def library_digest(*modules: str) -> str:
+    """SHA-256 of modules of the library, given by name, and of all that they import of it."""
+    files = sources(Path(__file__), *modules)
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
 
 def _imported(tree: ast.AST) -> Iterator[str]:

@@ -74,7 +74,6 @@ for name, path in places.items():
         scores[name] = score(protocol, equal if protocol.at == "equal_steps" else protocol.weights)
     with atomic(path) as temporary:
         scores[name].to_parquet(temporary, index=False)
-shutil.rmtree(kept)
 
 # %% [markdown]
 # ## How well does it know?
@@ -95,3 +94,4 @@ lost = int((first["words_lost"] > 0).sum())
 cut = int((~first["area_fraction"].between(0, 1, inclusive="neither")).sum())
 print(f"The target of {cut} phrases lies outside the square that the model sees, or fills it: they have no score.")
 print(f"{lost} phrases are longer than the model reads; {int((first['keyword_matched'] == 0).sum())} have no keyword.")
+shutil.rmtree(kept)

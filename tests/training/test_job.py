@@ -64,6 +64,21 @@ def test_how_a_training_runs_and_what_other_steps_do_leave_a_checkpoint_alone(jo
     assert job.checkpoint == before
 
 
+def test_other_code_or_versions_never_resume_a_checkpoint(job, tmp_path, monkeypatch):
+    """Of the modules that the stage imports, and of no others."""
+    before, read = job.checkpoint, Path.read_bytes
+    for name, same in (("attention", True), ("latents", False)):
+        other = lambda path, name=name: read(path) + (b"#" if path.name == f"{name}.py" else b"")  # noqa: E731
+        with monkeypatch.context() as patch:
+            jobs.library_digest.cache_clear()
+            patch.setattr(Path, "read_bytes", other)
+            assert (job.checkpoint == before) == same
+    jobs.library_digest.cache_clear()
+    assert job.checkpoint == before
+    monkeypatch.setattr(jobs, "versions", lambda: {"torch": "0"})
+    assert job.checkpoint != before
+
+
 def test_a_training_from_another_base_never_resumes_a_checkpoint(job):
     before, base = job.checkpoint, job.model_folder("foundation")
     base.mkdir(parents=True)

@@ -68,7 +68,26 @@ def test_a_foundation_that_is_loaded_serves_latents_and_fine_tuning(job, tiny_mo
     assert any(not torch.equal(before[name], after[name]) for name in before)
     text = found.text_encoder.state_dict()
     assert all(torch.equal(value, text[name]) for name, value in foundation.text_encoder.state_dict().items())
-    assert not list(job.checkpoints.glob("*"))
+    assert not list(job.checkpoints.glob("*.pt"))
+
+
+def test_a_training_whose_notebook_was_stopped_later_on_is_not_repeated(job):
+    """Snakemake then deletes the file by which it knows the model."""
+    stages.run(job)
+    stages.run(dataclasses.replace(job, stage="latents", world="phantom"))
+    tuned = dataclasses.replace(job, stage="finetune", world="phantom", variant="finetune_f")
+    stages.run(tuned)
+    before = {path: path.stat().st_mtime_ns for path in tuned.output.rglob("*.safetensors")}
+    record = tuned.finished.read_bytes()
+    tuned.finished.unlink()
+    stages.run(tuned)
+    assert tuned.finished.read_bytes() == record
+    assert {path: path.stat().st_mtime_ns for path in tuned.output.rglob("*.safetensors")} == before
+    tuned.finished.unlink()
+    texts = Path(job.runs) / "phantom" / "texts.parquet"
+    schema.write_texts(schema.read_texts(texts).assign(phrase="severe edema"), texts)
+    stages.run(tuned)
+    assert {path: path.stat().st_mtime_ns for path in tuned.output.rglob("*.safetensors")} != before
 
 
 def test_a_long_training_stops_early_and_goes_on(job):
@@ -82,7 +101,7 @@ def test_a_long_training_stops_early_and_goes_on(job):
     assert first.output.name == "seed0_equal_steps" and first.checkpoint.exists() and not whole.output.exists()
     assert len(pd.read_csv(first.output / "loss.csv")) == 4
     stages.run(whole)
-    assert len(pd.read_csv(whole.output / "loss.csv")) == 8 and not list(job.checkpoints.glob("*"))
+    assert len(pd.read_csv(whole.output / "loss.csv")) == 8 and not list(job.checkpoints.glob("*.pt"))
     at_equal_steps = [models.load(folder, "step4") for folder in (first.output, whole.output)]
     at_equal_steps.append(models.load(first.output))
     assert len({models.fingerprint(model) for model in at_equal_steps}) == 1

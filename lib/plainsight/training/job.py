@@ -18,6 +18,8 @@ import yaml
 from plainsight import config
 from plainsight.errors import InputError
 from plainsight.files import atomic
+from plainsight.notebooks import library_digest
+from plainsight.provenance import versions
 from plainsight.workspace import EQUAL_STEPS, FOUNDATION
 
 PREFIX = "plainsight.training: "
@@ -69,15 +71,26 @@ class Job:
 
     @property
     def checkpoint(self) -> Path:
-        """The state of this training; its name tells settings and data apart, so that none resumes another's."""
-        digest = hashlib.sha256(repr(self._settings()).encode())
+        """The state of this training; its name tells settings, data, code and versions apart, so that none resumes
+        another's."""
+        worlds = {self.world, "phantom"} if self.stage == "autoencoder" else {self.world}  # which learns from both
+        digest = hashlib.sha256(repr((self._settings(), versions())).encode())
+        modules = [f"training.stages.{self.stage}", *(f"worlds.{world}" for world in sorted(worlds))]
+        digest.update(library_digest(*(f"plainsight.{module}" for module in modules)).encode())
         parts = {"foundation": ["autoencoder", "text_encoder"]}.get(self.stage, [])
         starts_from = [self.read_variant().base] if self.stage == "finetune" else parts
-        world = Path(self.runs) / self.world
-        files = [world / "texts.parquet", *(self.model_folder(name) / "run.json" for name in starts_from)]
-        for path in (world / "examples.parquet", *filter(Path.exists, files)):  # not every world has further texts
+        files = [self.model_folder(name) / "run.json" for name in starts_from]
+        for world in sorted(worlds):
+            files += [Path(self.runs) / world / name for name in ("examples.parquet", "texts.parquet")]
+        for path in filter(Path.exists, files):
             digest.update(path.read_bytes())
         return self.checkpoints / f"{self.name}-{digest.hexdigest()[:8]}.pt"
+
+    @property
+    def receipt(self) -> Path:
+        """A copy of ``run.json``, by which a finished training is known as such where that was taken away: Snakemake
+        deletes it when the notebook around the training is stopped later on."""
+        return self.checkpoint.with_suffix(".json")
 
     def read_scale(self) -> config.Scale:
         return config.read_yaml(Path(self.scale), config.Scale)

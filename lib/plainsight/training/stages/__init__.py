@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import importlib
 import shutil
+from pathlib import Path
 
 import torch
 
+from plainsight.files import atomic
 from plainsight.training.job import Job
 from plainsight.training.processes import processes
 
 
 def run(job: Job) -> None:
     """Run one job, or this process's share of it; a finished result is left as it is."""
+    trains_whole = job.stage != "latents" and not job.stops_early
+    if trains_whole and job.receipt.exists() and job.output.is_dir() and not job.finished.exists():
+        _copy(job.receipt, job.finished)
     if job.finished.exists():
         print(f"{job.output}: already there")
         return
@@ -27,3 +32,10 @@ def run(job: Job) -> None:
     if everyone.is_main_process and not job.stops_early:
         for path in job.checkpoints.glob(f"{job.name}-*"):  # of earlier settings too
             shutil.rmtree(path) if path.is_dir() else path.unlink()
+        if trains_whole:
+            _copy(job.finished, job.receipt)
+
+
+def _copy(source: Path, target: Path) -> None:
+    with atomic(target) as temporary:
+        shutil.copyfile(source, temporary)
