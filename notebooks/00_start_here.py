@@ -16,7 +16,7 @@
 #
 # What you will learn on this page:
 # - the headline, as one figure and in words;
-# - how many of the papers' claims hold in this world, at this scale;
+# - how many of the first paper's claims about localisation hold in this world, at this scale;
 # - where to read on.
 #
 # Everything here comes from files that `./run_all.sh` made, or, where it has not run yet, from the committed ones in
@@ -66,14 +66,18 @@ for variant in tables.VARIANTS:
 # %% [markdown]
 # ## What holds
 #
-# Every sentence of the papers that states a result is judged by one rule. It *holds* when each training seed has the
+# Every sentence of the papers that states a result is judged by one rule; here those about localisation, in
+# `beyond/1_ledger` all of them. It *holds* when each training seed has the
 # claimed sign and the 95 % interval over patients excludes 0; it *fails* when both say the opposite; all else is
 # *inconclusive*. No verdict is written by hand, and what fails at this scale is reported as failing at this scale.
 
 # %%
 ledger = claims.read(folder / "claims.csv")
 counts = ledger["verdict"].value_counts()
-print(f"{len(ledger)} claims:", ", ".join(f"{counts.get(verdict, 0)} {verdict}" for verdict in claims.VERDICTS))
+print(
+    f"{len(ledger)} claims about localisation:",
+    ", ".join(f"{counts.get(verdict, 0)} {verdict}" for verdict in claims.VERDICTS),
+)
 averages = ledger[ledger["place"] == "Table 1, Average"]
 for row in averages.to_dict("records"):
     print(f"- {row['statement']} ({row['statistic']}): {row['verdict']}, {row['effect']:+.3f}")

@@ -113,7 +113,7 @@ def ran(tmp_path_factory) -> tuple[Path, str]:
                 examples[examples["split"] == "train"], trained / "examples.parquet", worlds.findings("phantom")
             )
             (home / "texts.parquet").rename(trained / "texts.parquet")
-            own = space.world("scenes") / "scores" / "foundation" / "seed0" / "boxes.parquet"
+            own = space.world("scenes") / "scores" / "foundation" / "seed0" / "masks.parquet"
             own.parent.mkdir(parents=True)
             score_rows(0.7, 1).to_parquet(own)
             for notebook in ("steps/word_counts", *(f"tradeoff/{name}" for name in NOTEBOOKS)):

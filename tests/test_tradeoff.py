@@ -120,8 +120,10 @@ def test_spread_is_a_difference_of_mean_absolute_deviations():
     apart = [base.assign(cnr=base["cnr"] + shift) for shift in (-0.3, 0.0, 0.6)]
     close = [base.assign(cnr=base["cnr"] + shift) for shift in (0.0, 0.03, 0.06)]
     effect = tradeoff.spread_difference(apart, close, "cnr", 200, numpy_generator(0, "test"))
-    expected = [0.4 - 0.03, 0.1 - 0.0, 0.5 - 0.03]
+    expected = [0.1 - 0.0, 0.4 - 0.03, 0.5 - 0.03]
     assert effect.seed_effects == pytest.approx(expected)
+    renumbered = tradeoff.spread_difference(apart[::-1], close, "cnr", 200, numpy_generator(0, "test"))
+    assert renumbered.seed_effects == pytest.approx(expected)
     assert effect.interval.estimate == pytest.approx(np.mean(expected))
     assert effect.interval.low == pytest.approx(effect.interval.high)
 

@@ -38,7 +38,7 @@ def atomic(path: Path | str) -> Iterator[Path]:
     except InputError:
         raise
     except Exception as error:
-        if _is_full(error, path.parent):
+        if is_full(error, path.parent):
             raise InputError(f"{path}: the disk is full; free some space and run again") from error
         raise
     finally:
@@ -51,7 +51,7 @@ def writable_folder(path: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        if _is_full(error, folder):
+        if is_full(error, folder):
             raise InputError(f"{path}: the disk is full; free some space and run again") from None
         reason = (
             "a file lies in its way" if isinstance(error, (FileExistsError, NotADirectoryError)) else error.strerror
@@ -61,7 +61,7 @@ def writable_folder(path: Path) -> None:
         raise InputError(f"{path}: its folder cannot be written to; allow it or choose another place")
 
 
-def _is_full(error: Exception, folder: Path) -> bool:
+def is_full(error: Exception, folder: Path) -> bool:
     """Whether ``error`` came of a full disk: torch and safetensors raise no OSError, torch not even says why."""
     if isinstance(error, OSError):
         return error.errno in (errno.ENOSPC, errno.EDQUOT)

@@ -133,7 +133,7 @@ def renoised_maps(
         (N, h, w), or (N, W, h, w), float32 on the CPU at the resolution of the latents.
 
     Raises:
-        InputError: see `ddim_timesteps` and `CrossAttentionCapture`.
+        InputError: the attention is not a number; see also `ddim_timesteps` and `CrossAttentionCapture`.
     """
     unet, scheduler = model.unet, model.scheduler
     timesteps = ddim_timesteps(scheduler.config.num_train_timesteps, config)
@@ -161,6 +161,8 @@ def renoised_maps(
         if on_batch is not None:
             on_batch()
     total = torch.stack([resize_maps(maps.flatten(0, -3), latent_size, resize) for maps in sums.values()]).sum(dim=0)
+    if not total.isfinite().all():
+        raise InputError("the model cannot be used: its attention is not a number; its weights are damaged")
     return (total / (layers * len(timesteps))).unflatten(0, weights.shape[:-1])
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from plainsight.errors import InputError
-from plainsight.files import writable_folder
+from plainsight.files import is_full, writable_folder
 
 WATCHED = "PLAINSIGHT_RUN_PID"
 """Environment variable: the process (the workflow's) without which a notebook must not go on."""
@@ -153,6 +153,10 @@ def execute(source: Path, output: Path, given: Mapping[str, str]) -> None:
                 raise InputError(error.evalue) from None
             reason = f"{error.ename}: {' '.join(str(error.evalue).split())[:300]}"
             raise NotebookError(f"{source} failed: {reason} (cells so far: {partial}, output: {log})") from error
+        except OSError as error:
+            if not is_full(error, output.parent):
+                raise
+            raise InputError(f"{output}: the disk is full; free some space and run again") from error
     partial.replace(output)
 
 
@@ -191,8 +195,11 @@ def stop_with(pid: int, every: float = 0.5) -> None:
     import psutil
 
     def watch() -> None:
-        while psutil.pid_exists(pid):
-            time.sleep(every)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            watched = psutil.Process(pid)
+            # In a container nobody may reap a process that has ended.
+            while watched.is_running() and watched.status() != psutil.STATUS_ZOMBIE:
+                time.sleep(every)
         for child in psutil.Process().children(recursive=True):
             with contextlib.suppress(psutil.NoSuchProcess):
                 child.kill()

@@ -85,6 +85,13 @@ class Setting:
         return f"Table {number} of Dombrowski et al. (AAAI 2024) at scale **{self.scale}** on world **{self.world}**"
 
     @property
+    def trained(self) -> str:
+        """Whether the models were trained on the world or carried over to it."""
+        if self.models_from == self.world:
+            return "models trained on this world"
+        return f"models trained on {self.models_from} and carried over, never trained on this world"
+
+    @property
     def data_of_the_papers(self) -> bool:
         """Whether the models were trained on the papers' own images, and are judged by the papers' own judges."""
         return worlds.reads_data(self.models_from)
@@ -238,18 +245,14 @@ def same_names(findings: Sequence[str]) -> dict[str, str]:
 
 def caption(number: int, table: pd.DataFrame, setting: Setting) -> str:
     """What a reader must know: scale, world, origin of the models, seeds, phrases, patients, what stands beside."""
-    trained = (
-        "models trained on this world"
-        if setting.models_from == setting.world
-        else f"models trained on {setting.models_from} and carried over, never trained on this world"
-    )
     whole = table[table["finding"] == WEIGHTED]
     seeds = whole.loc[whole["variant"] != FOUNDATION, "seeds"]
     fewest, most = int(seeds.min()), int(seeds.max())
     number_of_seeds = str(most) if fewest == most else f"{fewest} to {most}"
     return (
-        f"{setting.title(number)}; {trained}. {int(whole['n'].max())} phrases of {int(whole['patients'].max())} "
-        f"patients; {number_of_seeds} training seed{'s' * (most > 1)} of each fine-tuned model, one foundation. "
+        f"{setting.title(number)}; {setting.trained}. {int(whole['n'].max())} phrases of "
+        f"{int(whole['patients'].max())} patients; {number_of_seeds} training seed{'s' * (most > 1)} of each "
+        "fine-tuned model, one foundation. "
         "Ours: mean over seeds ± standard deviation over seeds [95 % interval, patients resampled]. Published: MS-CXR, "
         "Stable Diffusion v2 at 512 px, ± standard deviation over three trainings where printed: "
         f"{setting.comparison}."

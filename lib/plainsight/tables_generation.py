@@ -236,9 +236,9 @@ def caption(number: int, table: pd.DataFrame, setting: Setting) -> str:
     several = str(most) if fewest == most else f"{fewest} to {most}"
     extractors = "the same extractors" if setting.data_of_the_papers else "other extractors: not to be compared in size"
     return (
-        f"{setting.title(number)}. {several} training seed{'s' * (most > 1)} of each fine-tuned model, one "
-        "foundation. Ours: mean over seeds ± standard deviation over seeds [95 % interval]. Published: MIMIC-CXR and "
-        f"MS-CXR, Stable Diffusion v2 at 512 px, {extractors}."
+        f"{setting.title(number)}; {setting.trained}. {several} training seed{'s' * (most > 1)} of each fine-tuned "
+        "model, one foundation. Ours: mean over seeds ± standard deviation over seeds [95 % interval]. Published: "
+        f"MIMIC-CXR and MS-CXR, Stable Diffusion v2 at 512 px, {extractors}."
     )
 
 

@@ -64,7 +64,7 @@ def comparisons(table_01: pd.DataFrame, table_12: pd.DataFrame, names: Mapping[s
     """
     one, twelve = (table.set_index(["finding", "variant", "metric"])["value"] for table in (table_01, table_12))
     return [
-        *_averages(one),
+        *_averages(one if AVERAGE in names.values() else one * np.nan),  # else the average of other findings
         *_findings(one, names),
         *_spreads(names),
         *_overestimates(twelve),
@@ -240,15 +240,16 @@ def spread_difference(
 ) -> Effect:
     """How much further the training seeds of a lie apart than those of b: difference of mean absolute deviations.
 
-    A seed's deviation is the distance of its mean over phrases from the mean over seeds, so ``seed_effects`` average
-    to the effect. The interval resamples patients with the side on which each seed lies held fixed (which makes the
-    statistic a mean over phrases).
+    A seed's deviation is the distance of its mean over phrases from the mean over seeds. ``seed_effects`` are the
+    smallest deviation of a less the smallest of b, and so on, whichever seeds have them; they average to the effect.
+    The interval resamples patients with the side on which each seed lies held fixed (which makes the statistic a mean
+    over phrases).
     """
     parts = [_deviations(frames, metric) for frames in (a, b)]
     by_phrase = parts[0][0].mean(axis=1) - parts[1][0].mean(axis=1)
     patients = a[0].drop_duplicates("example_id").set_index("example_id")["patient"].loc[by_phrase.index]
     interval = bootstrap_mean(by_phrase.to_numpy(), patients.to_numpy(str), resamples=resamples, rng=rng)
-    return Effect(interval, tuple(parts[0][1] - parts[1][1]))
+    return Effect(interval, tuple(np.sort(parts[0][1]) - np.sort(parts[1][1])))
 
 
 def _deviations(frames: list[pd.DataFrame], metric: str) -> tuple[pd.DataFrame, np.ndarray]:

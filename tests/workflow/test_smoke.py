@@ -21,7 +21,7 @@ def results(checkout):
 def test_the_whole_graph_makes_what_it_names(checkout, whole):
     assert whole.startswith("To be made at scale smoke")
     assert missing(checkout) == []
-    assert (checkout / "runs" / "smoke" / "scenes" / "scores" / "foundation" / "seed0" / "boxes.parquet").exists()
+    assert (checkout / "runs" / "smoke" / "scenes" / "scores" / "foundation" / "seed0" / "masks.parquet").exists()
     assert not list((checkout / "runs").rglob("*.partial*"))
 
 

@@ -66,7 +66,7 @@ def test_mask_covers_most_of_what_changed_and_is_changed_throughout(finding):
 
 
 def test_zones_are_ordered_from_apex_to_base():
-    for finding in ("Consolidation", "Lung Opacity", "Pneumonia", "Atelectasis"):
+    for finding in ("Consolidation", "Lung Opacity", "Pneumonia", "Atelectasis", "Edema"):
         heights = [
             np.mean([np.nonzero(lesions(finding, n, "left", zone)[0].mask)[0].mean() for n in range(5)])
             for zone in ("upper", "middle", "lower")

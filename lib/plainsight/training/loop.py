@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -38,13 +39,15 @@ def run_steps(
     one exists and saved there every ``checkpoint_every`` steps, together with the losses. ``after_step(done)`` is
     called with the number of steps done. Of several processes one ``writes``: checkpoints, and a progress bar. With
     ``until`` it stops after so many steps, at a checkpoint, to go on another time. Raises InputError on a damaged or
-    foreign checkpoint.
+    foreign checkpoint, or a loss that is not finite.
     """
     last = steps if until is None else until
     losses = _restore(state, checkpoint, last) if checkpoint.exists() else []
     with tqdm(total=last, initial=len(losses), desc=description, unit="step", mininterval=5, disable=not writes) as bar:
         for step in range(len(losses), last):
             losses.append(step_function(step))
+            if not math.isfinite(losses[-1]):
+                raise InputError(f"{description}: the loss is {losses[-1]} at step {step + 1}; lower the learning rate")
             done = step + 1
             after_step(done)
             bar.set_postfix_str(f"loss {np.mean(losses[-50:]):.4f}", refresh=False)

@@ -165,7 +165,8 @@ def edema(layers: Layers, side: str, zone: str, severity: str, rng: np.random.Ge
         centre = a.mediastinum + 0.30 * spot.width
         middle = a.apex + (dome(a, side) - a.apex) * rng.uniform(0.50, 0.62)
         reach = max(spot.width, 0.2) * 1.1
-        spot = dataclasses.replace(spot, out=centre, q=middle, width=reach, height=max(spot.height, 0.36))
+        q = middle if zone in ("", "perihilar", "retrocardiac") else spot.q  # else where the sentence puts it
+        spot = dataclasses.replace(spot, out=centre, q=q, width=reach, height=max(spot.height, 0.36))
     window, dp, dq = _local(layers, spot)
     lung = layers.lungs[side][window]
     fine, coarse = (band_noise(rng, cells, layers.resolution)[window] for cells in (40, 12))

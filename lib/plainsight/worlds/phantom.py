@@ -63,7 +63,7 @@ def draw(
     """One film of ``patient`` in ``view`` (PA or AP) that shows every fact that is not negated.
 
     What a fact leaves open ("") is sampled. The same generator state gives the same geometry at every
-    resolution, and the same film but for the lesion when a fact is left out.
+    resolution, and the same anatomy and exposure whatever the facts; lesions are drawn by their order in ``facts``.
     """
     posing, placing, wiring, filming = rng.spawn(4)
     layers = lay_out(pose(patient, view, posing), resolution)
