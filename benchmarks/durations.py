@@ -8,9 +8,17 @@ Snakemake measures every job beside its notebook. Run it after a whole, undistur
 from __future__ import annotations
 
 import csv
+import re
 import sys
 from collections import defaultdict
 from pathlib import Path
+
+NAMED = {
+    "ground": r"(.+)_seed\d+_(.+)",
+    "words": r"(.+)_seed\d+()",
+    "generate": r"(.+?)_(?:raw|(step\d+))_seed\d+",
+}
+"""Steps with a rule for each variant, and what of a job's name stands in the rule's: the variant, how it is asked."""
 
 
 def rule_of(place: Path) -> str:
@@ -18,8 +26,8 @@ def rule_of(place: Path) -> str:
     world, _, folder, *rest = place.with_suffix("").parts
     if folder != "steps":
         return "_".join([folder, *rest, world])
-    if rest[0] == "ground":
-        return f"ground_{world}_{rest[1].rpartition('_seed')[0]}"
+    if found := re.fullmatch(NAMED.get(rest[0], ""), rest[-1]):
+        return "_".join([rest[0], world, *filter(None, found.groups())])
     return rest[0]
 
 

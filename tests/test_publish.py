@@ -159,9 +159,26 @@ def test_a_part_of_a_run_takes_no_score_rows_away_unless_the_examples_are_others
     rows.to_parquet(fresh / "boxes.parquet")
     publish.publish_scores(fresh, committed, "phantom")
     assert (committed / "earlier" / "boxes.parquet").exists() and (committed / "boxes.parquet").exists()
+    (fresh / "examples.parquet").unlink()
+    publish.publish_scores(fresh, committed, "phantom")
+    assert (committed / "earlier" / "boxes.parquet").exists() and (committed / "examples.parquet").exists()
     rows.drop(columns="auc").assign(example_id="b").to_parquet(fresh / "examples.parquet")
     publish.publish_scores(fresh, committed, "phantom")
     assert sorted(path.name for path in committed.iterdir()) == ["boxes.parquet", "examples.parquet"]
+
+
+def test_rows_of_models_from_another_foundation_go(tmp_path):
+    fresh, committed = tmp_path / "fresh" / "scores", tmp_path / "committed" / "scores"
+    rows = pd.DataFrame({"example_id": ["a"], "patient": ["p"], "finding": ["Edema"], "auc": [0.5]})
+    for folder, variants in ((fresh, ("foundation", "finetune_f")), (committed, ("foundation", "in_domain_f"))):
+        for variant in variants:
+            (folder / variant / "seed0").mkdir(parents=True)
+            rows.to_parquet(folder / variant / "seed0" / "boxes.parquet")
+    publish.publish_scores(fresh, committed, "scenes")
+    assert sorted(path.name for path in committed.iterdir()) == ["finetune_f", "foundation", "in_domain_f"]
+    rows.assign(auc=0.6).to_parquet(fresh / "foundation" / "seed0" / "boxes.parquet")
+    publish.publish_scores(fresh, committed, "scenes")
+    assert sorted(path.name for path in committed.iterdir()) == ["finetune_f", "foundation"]
 
 
 def test_score_rows_of_open_worlds_are_copied_whole_and_hold_no_text(tmp_path):

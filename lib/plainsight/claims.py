@@ -19,7 +19,7 @@ import pandas as pd
 
 from plainsight import words
 from plainsight.errors import InputError
-from plainsight.statistics import Effect
+from plainsight.statistics import MIN_PATIENTS, Effect
 from plainsight.worlds import OPEN
 
 Verdict = Literal["holds", "fails", "inconclusive"]
@@ -78,9 +78,6 @@ class Claim:
             raise InputError(f"claim {self.id}: a claim of equality needs a positive margin, found {self.margin}")
         if self.direction != 0 and self.margin is not None:
             raise InputError(f"claim {self.id}: a margin belongs to claims of equality (direction 0) only")
-
-
-MIN_PATIENTS = 10
 
 
 def decide(claim: Claim, effect: Effect) -> Verdict:

@@ -25,6 +25,7 @@ from matplotlib.patheffects import Normal, withStroke
 from matplotlib.transforms import Bbox
 
 from plainsight.files import atomic
+from plainsight.statistics import MIN_PATIENTS
 
 PALETTE = sns.color_palette("colorblind")
 NAMES = {
@@ -278,11 +279,12 @@ def scores_by_finding(frame: pd.DataFrame, metric: str, ours: str, published: st
     """One metric by finding: our dots with 95 % intervals left, the paper's with its spread over seeds right.
 
     Args:
-        frame: tidy rows (finding, variant, metric, value, low, high, published, published_std), as table 1.
+        frame: tidy rows (finding, variant, metric, value, low, high, patients, published, published_std), as table 1.
         metric: which metric to draw.
         ours, published: titles of the two panels. Without any published value only ours is drawn.
     """
     rows = frame[frame["metric"] == metric]
+    rows = rows.assign(**{side: rows[side].where(rows["patients"] >= MIN_PATIENTS) for side in ("low", "high")})
     both = rows["published"].notna().any()
     names = list(dict.fromkeys(rows["finding"]))
     size = {"figsize": (9.6 if both else 5.6, 0.46 * len(names) + 1.7), "layout": "constrained"}

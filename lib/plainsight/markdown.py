@@ -7,6 +7,8 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from plainsight.statistics import MIN_PATIENTS
+
 PERCENT = ("auc", "top1")
 """Metrics that are shares here and percent in print."""
 
@@ -17,13 +19,15 @@ def table(block: pd.DataFrame) -> str:
 
 
 def ours(cell: Mapping[str, object]) -> str:
-    """``79.1 ± 0.5 [77.0, 81.2]``: percent with one decimal, ratios with two; no ± with one seed."""
+    """``79.1 ± 0.5 [77.0, 81.2]``: percent with one decimal, ratios with two; no ± with one seed, no interval of few
+    patients (``plainsight.statistics.MIN_PATIENTS``)."""
     factor, digits = (100, 1) if cell["metric"] in PERCENT else (1, 2)
     # rounded first: adding 0.0 then turns -0.0 into 0.0
     rounded = (round(factor * cell[key], digits) + 0.0 for key in ("value", "std", "low", "high"))
     value, std, low, high = (f"{number:.{digits}f}" for number in rounded)
     spread = "" if math.isnan(cell["std"]) else f" ± {std}"
-    return f"{value}{spread}" + ("" if math.isnan(cell["low"]) else f" [{low}, {high}]")
+    known = not math.isnan(cell["low"]) and cell.get("patients", math.inf) >= MIN_PATIENTS
+    return f"{value}{spread}" + f" [{low}, {high}]" * known
 
 
 def theirs(cell: Mapping[str, object]) -> str:

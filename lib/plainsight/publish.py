@@ -21,7 +21,7 @@ from plainsight import claims, results, tables, words
 from plainsight.data import identifiers
 from plainsight.errors import InputError
 from plainsight.files import atomic
-from plainsight.workspace import open_workspace
+from plainsight.workspace import FOUNDATION, open_workspace
 from plainsight.worlds import OPEN
 
 SUFFIXES = (".csv", ".md", ".png", ".svg", ".json")
@@ -194,8 +194,9 @@ def _may_hold_pixels(path: Path) -> bool:
 def publish_scores(fresh: Path, committed: Path, world: str) -> None:
     """Copy the score rows of an open world, so that tables can be made again without training; all of it or nothing.
 
-    Rows that were copied earlier and were not made this time stay where they are about the same examples, so that a
-    part of a run takes nothing away; where the examples are others, they go.
+    Rows that were copied earlier and were not made this time stay, so that a part of a run takes nothing away. They go
+    where they would not belong together: where the examples are others, or the foundation answers otherwise, which
+    every model comes from.
 
     Raises InputError for a world that is not open, a column that holds more than numbers and is none of an example's
     name, patient and finding, or rows by word from which phrases could be put together (``plainsight.words``).
@@ -203,7 +204,7 @@ def publish_scores(fresh: Path, committed: Path, world: str) -> None:
     if world not in OPEN:
         raise InputError(f"{fresh}: score rows name patients, and world {world!r} is not open; keep them in runs/")
     with atomic(committed) as folder:
-        if _same_examples(fresh, committed):
+        if committed.exists() and not _another_run(fresh, committed):
             shutil.copytree(committed, folder)
         folder.mkdir(exist_ok=True)
         for path in sorted(fresh.rglob("*.parquet")):
@@ -217,10 +218,16 @@ def publish_scores(fresh: Path, committed: Path, world: str) -> None:
             shutil.copyfile(path, target)
 
 
-def _same_examples(fresh: Path, committed: Path) -> bool:
-    name = Path(results.EXAMPLES).name
-    both = [pd.read_parquet(folder / name) for folder in (fresh, committed) if (folder / name).exists()]
-    return len(both) == 2 and both[0].equals(both[1])
+def _another_run(fresh: Path, committed: Path) -> bool:
+    """Whether a file that both have about the examples, or about the foundation, is not the same."""
+    names = [
+        Path(results.EXAMPLES).name,
+        *(path.relative_to(fresh) for path in fresh.glob(f"{FOUNDATION}/*/*.parquet")),
+    ]
+    both = [
+        (fresh / name, committed / name) for name in names if (fresh / name).exists() and (committed / name).exists()
+    ]
+    return any(not pd.read_parquet(one).equals(pd.read_parquet(other)) for one, other in both)
 
 
 def publish_paper(scale: str, world: str, paper: str) -> list[Difference] | None:

@@ -27,6 +27,10 @@ Average = Literal["sample", "macro"]
 
 _WEIGHTS_AT_ONCE = 2**20
 
+MIN_PATIENTS = 10
+"""Fewer make no interval that is worth showing, nor a verdict: where few differences all have one sign, a percentile
+interval excludes 0."""
+
 
 @dataclass(frozen=True)
 class Interval:

@@ -255,8 +255,14 @@ def caption(number: int, table: pd.DataFrame, setting: Setting) -> str:
         "fine-tuned model, one foundation. "
         "Ours: mean over seeds ± standard deviation over seeds [95 % interval, patients resampled]. Published: MS-CXR, "
         "Stable Diffusion v2 at 512 px, ± standard deviation over three trainings where printed: "
-        f"{setting.comparison}."
+        f"{setting.comparison}.{few_patients(table)}"
     )
+
+
+def few_patients(table: pd.DataFrame) -> str:
+    """What a caption adds where some cells are about too few patients for an interval."""
+    smallest = statistics.MIN_PATIENTS
+    return f" No interval is shown for fewer than {smallest} patients." * bool((table["patients"] < smallest).any())
 
 
 def caption_11(table: pd.DataFrame, setting: Setting) -> str:

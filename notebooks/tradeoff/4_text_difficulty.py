@@ -32,6 +32,7 @@ from IPython.display import Image, Markdown
 
 from plainsight import claims, figures, published, results, tables, tables_text, tradeoff, tradeoff_text
 from plainsight.workspace import open_workspace
+from plainsight.worlds import impressions
 
 space = open_workspace(scale)
 folder = space.world(world)
@@ -62,6 +63,13 @@ trained = tables_text.by_level(rows).groupby(["level", "variant"])["seed"].nuniq
 for level, title in levels.items():
     each = ", ".join(f"{tables.NAMES[recipe]} {trained[level, recipe]}" for recipe in tables_text.RECIPES)
     print(f"{title}: trainings {each}")
+
+# %% [markdown]
+# Real sentences are few for some findings. How many distinct ones the reports hold that assert this finding alone and
+# without a doubt, how many whole reports draw on in each split, and among how many a test phrase is chosen:
+
+# %%
+impressions.counts() if world == "phantom" else None
 
 # %% [markdown]
 # ## Over training
