@@ -83,6 +83,10 @@ def test_a_training_whose_notebook_was_stopped_later_on_is_not_repeated(job):
     stages.run(tuned)
     assert tuned.finished.read_bytes() == record
     assert {path: path.stat().st_mtime_ns for path in tuned.output.rglob("*.safetensors")} == before
+    shutil.rmtree(tuned.output)
+    tuned.output.mkdir()  # as Snakemake does
+    stages.run(tuned)
+    assert {path for path in tuned.output.rglob("*.safetensors")} == before.keys()
     tuned.finished.unlink()
     texts = Path(job.runs) / "phantom" / "texts.parquet"
     schema.write_texts(schema.read_texts(texts).assign(phrase="severe edema"), texts)

@@ -20,7 +20,8 @@ from plainsight.training.processes import processes
 def run(job: Job) -> None:
     """Run one job, or this process's share of it; a finished result is left as it is."""
     trains_whole = job.stage != "latents" and not job.stops_early
-    if trains_whole and job.receipt.exists() and job.output.is_dir() and not job.finished.exists():
+    # Folders are there whole or not at all, but for empty ones, which Snakemake makes.
+    if trains_whole and job.receipt.exists() and (job.output / "loss.csv").exists() and not job.finished.exists():
         _copy(job.receipt, job.finished)
     if job.finished.exists():
         print(f"{job.output}: already there")
