@@ -207,10 +207,7 @@ def learning_curves(
     """
     figure, axes = plt.subplots(1, len(metrics), figsize=(4.6 * len(metrics), 3.9), squeeze=False, layout="constrained")
     for axis, metric in zip(axes[0], metrics, strict=True):
-        for (variant, _), line in seeds[seeds["metric"] == metric].groupby(["variant", "seed"]):
-            look = {"color": COLOURS[variant], "linestyle": LINES[variant], "linewidth": 0.8, "alpha": 0.6}
-            axis.plot(line["step"], line["value"], **look)
-        _curves(axis, mean[mean["metric"] == metric], metric)
+        _curves(axis, mean[mean["metric"] == metric], metric, seeds[seeds["metric"] == metric])
         for label, step in marks.items():
             axis.axvline(step, color="0.35", linewidth=0.9, linestyle=(0, (1, 2)))
             place = {"va": "bottom", "ha": "center", "fontsize": 9, "color": "0.25"}
@@ -220,11 +217,14 @@ def learning_curves(
 
 
 @mpl.rc_context(STYLE)
-def text_difficulty(frame: pd.DataFrame, levels: Mapping[str, str], metrics: Sequence[str]) -> Figure:
+def text_difficulty(
+    mean: pd.DataFrame, seeds: pd.DataFrame, levels: Mapping[str, str], metrics: Sequence[str]
+) -> Figure:
     """Localisation against training steps by difficulty of the training text: a row a metric, a column a level.
 
     Args:
-        frame: tidy rows (level, variant, step, metric, value, low, high); ``variant`` finetune_f or finetune_l.
+        mean: tidy rows (level, variant, step, metric, value, low, high); ``variant`` finetune_f or finetune_l.
+        seeds: the same for each training seed (column ``seed``): thin lines.
         levels: title of each ``level``, in the order of the columns. A level without rows stays an empty panel that
             says so.
         metrics: the rows of panels.
@@ -234,8 +234,8 @@ def text_difficulty(frame: pd.DataFrame, levels: Mapping[str, str], metrics: Seq
     figure, axes = plt.subplots(len(metrics), len(levels), **shape)
     for line, metric in zip(axes, metrics, strict=True):
         for axis, (level, title) in zip(line, levels.items(), strict=True):
-            rows = frame[(frame["level"] == level) & (frame["metric"] == metric)]
-            _curves(axis, rows, metric)
+            rows, single = (part[(part["level"] == level) & (part["metric"] == metric)] for part in (mean, seeds))
+            _curves(axis, rows, metric, single)
             axis.set(title=title if metric == metrics[0] else "")
             axis.label_outer()
             if rows.empty:
@@ -263,8 +263,11 @@ def in_domain(table: pd.DataFrame, metrics: Sequence[str]) -> Figure:
     return figure
 
 
-def _curves(axis: Axes, rows: pd.DataFrame, metric: str) -> None:
-    """One line a variant with its interval as a band, and where chance is."""
+def _curves(axis: Axes, rows: pd.DataFrame, metric: str, seeds: pd.DataFrame | None = None) -> None:
+    """One line a variant with its interval as a band, a thin one a training where ``seeds`` is given; and chance."""
+    for (variant, _), line in seeds.groupby(["variant", "seed"]) if seeds is not None else ():
+        look = {"color": COLOURS[variant], "linestyle": LINES[variant], "linewidth": 0.8, "alpha": 0.6}
+        axis.plot(line["step"], line["value"], **look)
     for variant, line in rows.groupby("variant"):
         look = {"color": COLOURS[variant], "linestyle": LINES[variant], "marker": MARKERS[variant]}
         axis.plot(line["step"], line["value"], linewidth=2, markersize=5, label=NAMES[variant], **look)

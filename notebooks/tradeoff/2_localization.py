@@ -28,6 +28,8 @@ scale = "toy"
 world = "phantom"
 
 # %%
+import itertools
+
 import pandas as pd
 from IPython.display import Image, Markdown
 
@@ -223,6 +225,19 @@ if len(curves):
     print(f"At equal steps ({steps}): F {equal['finetune_f']:.3f}, L {equal['finetune_l']:.3f} AUC-ROC on validation.")
 else:
     print("No curves over training for this world: they are scored where the models were trained.")
+
+# %% [markdown]
+# **How long is long enough?** That is judged by F alone, so that no number of steps is chosen for what L does there:
+# long enough is where another stretch of training gains F nothing on the validation phrases.
+
+# %%
+frozen = curves[curves["variant"] == "finetune_f"].assign(variant=curves["step"].astype(int))
+for before, after in itertools.pairwise(sorted(frozen["variant"].unique().tolist())):
+    gain = difference(after, before, "auc", frozen)
+    print(f"F, from {before} to {after} steps, gains {said(gain)} AUC-ROC.")
+if len(curves):
+    still = "still gains by it, so that more steps might say more" if gain.interval.low > 0 else "gains nothing by it"
+    print(f"The last stretch: F {still}.")
 
 # %% [markdown]
 # Bands are 95 % intervals over patients, thin lines single trainings.

@@ -74,14 +74,16 @@ impressions.counts() if world == "phantom" else None
 # %% [markdown]
 # ## Over training
 #
-# Scored on validation phrases, which are the same for every text: report phrases about one finding.
+# Scored on validation phrases, which are the same for every text: report phrases about one finding. Bands are 95 %
+# intervals over patients, thin lines single trainings where there are several.
 
 # %%
 if curve:
-    curves = tables_text.by_level(rows[rows["protocol"] == "curve"])
-    curves = tables.summarise(curves, ["level", "variant", "step"], ("auc", "cnr"), (), resamples)
+    scored = tables_text.by_level(rows[rows["protocol"] == "curve"])
+    curves = tables.summarise(scored, ["level", "variant", "step"], ("auc", "cnr"), (), resamples)
     curves = curves[curves["finding"] == tables.WEIGHTED]
-    figures.save(figures.text_difficulty(curves, levels, ("auc", "cnr")), out / "figure_text_difficulty")
+    by_seed = tables.by_seed(scored, ["level", "variant", "step"], ("auc", "cnr"))
+    figures.save(figures.text_difficulty(curves, by_seed, levels, ("auc", "cnr")), out / "figure_text_difficulty")
     auc = curves[curves["metric"] == "auc"].sort_values("step").groupby(["level", "variant"]).last()
 else:
     print("No boxes on validation images here, so no curves over training.")
