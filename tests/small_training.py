@@ -22,6 +22,7 @@ CONFIG = DenoisingConfig(
     foundation_steps=4,
     steps=4,
     milestones=(0.5, 1.0, 2.0),
+    first_look=1.0,
 )
 
 

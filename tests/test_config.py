@@ -93,6 +93,7 @@ def test_whole_numbers_stand_for_floats_but_not_the_reverse(smoke):
         ("denoising.foundation_steps", None, "give either 'pretrained' or all of"),
         ("pretrained", {"repo": "a/b", "revision": "c"}, "give either 'pretrained' or all of"),
         ("processes", 0, "processes is less than 1"),
+        ("denoising.first_look", 0.25, "denoising.first_look is 0.25; it must be one of milestones (0.5, 1, 2)"),
         ("denoising.device_batch", 0, "denoising.device_batch is less than 1"),
         ("denoising.mixed_precision", False, "mixed_precision: False is not one of no, bf16"),
         ("sizes", {"finetune_f": {"steps": 0}}, "the size of a variant: steps is less than 1"),
@@ -194,7 +195,7 @@ def test_how_a_training_runs_is_no_part_of_what_makes_it_run_again(smoke):
     run = dataclasses.replace(learned, checkpoint_every=1, device_batch=2, activation_checkpointing=True)
     assert repr(run) == repr(learned)
     kept = {field.name for field in dataclasses.fields(learned) if not field.repr}
-    assert kept == {"checkpoint_every", "device_batch", "activation_checkpointing"}
+    assert kept == {"first_look", "checkpoint_every", "device_batch", "activation_checkpointing"}
     assert repr(dataclasses.replace(learned, learning_rate=1.0)) != repr(learned)
 
 

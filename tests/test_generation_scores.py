@@ -24,7 +24,8 @@ def test_the_first_milestone_is_that_of_training():
 
     sizes = {"batch_size": 1, "learning_rate": 0.1, "warmup_steps": 1, "max_grad_norm": 1.0, "ema_decay": 0.9}
     for steps, fractions in ((800, (0.25, 0.5, 2.0)), (5, (1.0, 0.5))):
-        config = DenoisingConfig(**sizes, checkpoint_every=1, foundation_steps=1, steps=steps, milestones=fractions)
+        sizes |= {"steps": steps, "milestones": fractions, "first_look": fractions[0]}
+        config = DenoisingConfig(**sizes, checkpoint_every=1, foundation_steps=1)
         assert generation_scores.first_milestone(config) == f"step{milestone_steps(config, 2 * steps)[0]}"
 
 

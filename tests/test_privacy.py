@@ -69,6 +69,7 @@ def write_scores(folder: Path, examples: pd.DataFrame) -> None:
     """What the steps ``ground``, ``words`` and ``baselines`` make of the examples."""
     places = [f"{name}/seed0/{kind}" for name in VARIANTS for kind in ("boxes", "boxes_end_token", "words")]
     places += [f"{name}/seed0/boxes" for name in (*ABLATIONS, "centred_gaussian", "average_box")]
+    places += [f"{name}/seed0/first_look" for name in ("finetune_f", "finetune_l")]
     places += ["finetune_l/seed0/boxes_equal_steps"]
     names = examples[["example_id", "patient", "finding"]].reset_index(drop=True)
     scores = score_rows(0.6, 0, phrases=1, findings=["Edema"] * len(examples))

@@ -78,13 +78,14 @@ rule train:
     params:
         settings=lambda w: plain(step("train"), SCALE.denoising, *recipe(w.variant)),
         stops_early=lambda w: bool(w.part),
+        until=lambda w: SCALE.denoising.first_look_steps if w.part else None,
     threads: lambda w: SCALE.threads_of(w.variant, int(w.seed))
     benchmark:
         f"{RUNS}/{{world}}/notebooks/steps/train/{{variant}}_seed{{seed}}{{part}}.tsv"
     priority: lambda w: urgency(w.variant, w.seed, bool(w.part))
     wildcard_constraints:
         variant="|".join(RECIPES.variants),
-        part=f"({EQUAL_STEPS})?",
+        part=f"({FIRST_LOOK})?",
     shell:
         execute(world="wildcards.world", variant="wildcards.variant", seed="wildcards.seed", stops_early="params.stops_early")
 

@@ -119,6 +119,8 @@ class DenoisingConfig:
     """Fine-tuning steps of a frozen-encoder run; a variant's own length is a multiple of it."""
     milestones: tuple[float, ...]
     """Fractions of ``steps`` at which weights are kept for the curves over training."""
+    first_look: float = dataclasses.field(repr=False)
+    """That of ``milestones`` at which models of the first seed are asked for a first picture."""
     schedule: typing.Literal["constant", "cosine"] = "constant"
     """Of the learning rate, after the warm-up: as it is, or down to 0 at the last step along half a cosine."""
     device_batch: int | None = dataclasses.field(default=None, repr=False)
@@ -126,6 +128,16 @@ class DenoisingConfig:
     mixed_precision: typing.Literal["no", "bf16"] = "no"
     activation_checkpointing: bool = dataclasses.field(default=False, repr=False)
     """Compute activations again in the backward pass instead of keeping them: slower, far less memory."""
+
+    @property
+    def first_look_steps(self) -> int:
+        """Training steps before the first picture."""
+        return round(self.first_look * self.steps)
+
+    def __post_init__(self) -> None:
+        if self.first_look not in self.milestones:
+            kept = ", ".join(f"{fraction:g}" for fraction in self.milestones)
+            raise InputError(f"denoising.first_look is {self.first_look:g}; it must be one of milestones ({kept})")
 
 
 @dataclass(frozen=True)
@@ -280,8 +292,9 @@ class Protocol:
     target: typing.Literal["boxes", "masks"]
     split: typing.Literal["grounding", "validation"] = "grounding"
     weights: typing.Literal["raw", "ema"] = "raw"
-    at: typing.Literal["end", "equal_steps", "milestones"] = "end"
-    """End of training; after the scale's ``denoising.steps``; or every kept milestone (a ``step`` column)."""
+    at: typing.Literal["end", "first_look", "equal_steps", "milestones"] = "end"
+    """End of training; after the steps of the scale's ``denoising`` for a first look, or all those that every variant
+    trains; or every kept milestone (a ``step`` column)."""
     tokens: typing.Literal["keyword", "all_words", "start", "end"] = "keyword"
     resize: typing.Literal["nearest", "bilinear"] = "nearest"
     max_resolution: int | None = None

@@ -166,7 +166,7 @@ def read_image(path: Path | str, where: str = "") -> np.ndarray:
         mode = "L" if image.mode in ("L", "1", "LA") else "RGB"
         pixels = np.asarray(image.convert(mode), dtype=np.float32) / np.float32(255)
         # Grey pictures stored in colour are grey: some NIH radiographs are RGBA files.
-        return pixels if mode == "L" or np.ptp(pixels, axis=2).any() else pixels[..., 0]
+        return pixels if mode == "L" or (pixels != pixels[..., :1]).any() else pixels[..., 0]
 
 
 def image_size(path: Path | str, where: str = "") -> tuple[int, int]:

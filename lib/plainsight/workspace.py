@@ -10,8 +10,8 @@ from plainsight import config
 from plainsight.errors import InputError
 
 FOUNDATION = "foundation"
-EQUAL_STEPS = "_equal_steps"
-"""What the name of a model's folder ends with that has been trained as long as every variant, and will be longer."""
+FIRST_LOOK = "_first_look"
+"""What the name of a model's folder ends with whose training was stopped for a first picture, and will go on."""
 
 
 def root() -> Path:
@@ -63,16 +63,16 @@ class Workspace:
         self.size(world)
         return self.runs / world
 
-    def model(self, world: str, variant: str, seed: int, equal_steps: bool = False) -> Path:
+    def model(self, world: str, variant: str, seed: int, first_look: bool = False) -> Path:
         """The model folder that ``variant`` is scored with on ``world``; or that of its training thus far.
 
         The foundation is that of the scale; a world that carries models over uses those of the world it names.
-        ``equal_steps``: of a variant that trains longer than the scale's ``denoising.steps``, the model after these.
+        ``first_look``: the model of a training that was stopped for a first picture.
         """
         if variant == FOUNDATION:
             return self.runs / self.scale.foundation_world / "models" / FOUNDATION / "seed0"
         self._known(variant)
-        name = f"seed{seed}" + EQUAL_STEPS * equal_steps
+        name = f"seed{seed}" + FIRST_LOOK * first_look
         return self.world(self.size(world).models_from or world) / "models" / variant / name
 
     def scores(self, world: str, variant: str, seed: int, protocol: str) -> Path:

@@ -37,7 +37,7 @@ from plainsight.workspace import open_workspace
 space = open_workspace(scale)
 torch.set_num_threads(space.scale.threads)
 device = "cuda" if torch.cuda.is_available() else "cpu"
-folder, thus_far = (space.model(world, variant, seed, equal_steps) for equal_steps in (False, True))
+folder, thus_far = (space.model(world, variant, seed, first_look) for first_look in (False, True))
 places = {protocol: space.scores(world, variant, seed, protocol) for protocol in protocols.split(",")}
 kept = space.runs / "checkpoints" / f"ground-{world}-{variant}-seed{seed}-{protocols}"
 
@@ -45,7 +45,7 @@ kept = space.runs / "checkpoints" / f"ground-{world}-{variant}-seed{seed}-{proto
 # ## What is asked
 #
 # The phrases of one split, each about one finding. What is scored is the finished model, or the weights after as many
-# steps as every other variant had, or each of the weights that were kept on the way.
+# steps as every other variant had, or those of a first look, or each of the weights that were kept on the way.
 
 # %%
 examples = schema.read(space.world(world) / "examples.parquet", worlds.findings(world))
@@ -56,12 +56,14 @@ moments = latents.read(space.world(world) / "latents")
 def score(protocol, weights):
     rows = examples[examples["split"] == protocol.split].reset_index(drop=True)
     root, resolution = worlds.image_root(space.world(world)), space.scale.resolution
-    trained = thus_far if protocol.at == "equal_steps" and thus_far.is_dir() else folder
+    trained = thus_far if protocol.at == "first_look" and thus_far.is_dir() else folder
     model = models.load(trained, weights=weights, device=device)
     return kept_scores(kept, model, moments, rows, root, resolution, space.scale.grounding, protocol, worlds.KEYWORDS)
 
 
 # %%
+training = space.scale.denoising
+at = {"first_look": f"step{training.first_look_steps}", "equal_steps": f"step{training.steps}"}
 scores = {}
 for name, path in places.items():
     protocol = space.experiments.protocols[name]
@@ -70,8 +72,7 @@ for name, path in places.items():
         steps = sorted(int(path.name.removeprefix("step")) for path in folder.glob("milestones/step*"))
         scores[name] = pd.concat([score(protocol, f"step{n}").assign(step=n) for n in steps], ignore_index=True)
     else:
-        equal = f"step{space.scale.denoising.steps}"
-        scores[name] = score(protocol, equal if protocol.at == "equal_steps" else protocol.weights)
+        scores[name] = score(protocol, at.get(protocol.at, protocol.weights))
     with atomic(path) as temporary:
         scores[name].to_parquet(temporary, index=False)
 

@@ -18,7 +18,7 @@ scale = "toy"
 world = "phantom"
 variant = "finetune_f"
 seed = 0
-stops_early = False  # after as many steps as every variant has; the whole training goes on from there
+stops_early = False  # for a first look; the whole training goes on from there
 
 # %%
 import pandas as pd

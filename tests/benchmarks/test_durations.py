@@ -22,7 +22,7 @@ def durations():
     ("place", "rule"),
     [
         ("phantom/notebooks/steps/prepare.tsv", "prepare"),
-        ("phantom/notebooks/steps/train/finetune_l_seed0_equal_steps.tsv", "train"),
+        ("phantom/notebooks/steps/train/finetune_l_seed0_first_look.tsv", "train"),
         (
             "nih/notebooks/steps/ground/finetune_l_seed2_boxes_equal_steps.tsv",
             "ground_nih_finetune_l_boxes_equal_steps",

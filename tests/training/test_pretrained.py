@@ -102,14 +102,14 @@ def test_a_long_training_stops_early_and_goes_on(job):
     first = dataclasses.replace(whole, stops_early=True)
     assert first.checkpoint == whole.checkpoint
     stages.run(first)
-    assert first.output.name == "seed0_equal_steps" and first.checkpoint.exists() and not whole.output.exists()
-    assert len(pd.read_csv(first.output / "loss.csv")) == 4
+    assert first.output.name == "seed0_first_look" and first.checkpoint.exists() and not whole.output.exists()
+    assert len(pd.read_csv(first.output / "loss.csv")) == 2
     stages.run(whole)
     assert len(pd.read_csv(whole.output / "loss.csv")) == 8 and not list(job.checkpoints.glob("*.pt"))
-    at_equal_steps = [models.load(folder, "step4") for folder in (first.output, whole.output)]
-    at_equal_steps.append(models.load(first.output))
-    assert len({models.fingerprint(model) for model in at_equal_steps}) == 1
-    assert models.fingerprint(models.load(whole.output)) != models.fingerprint(at_equal_steps[0])
+    early = [models.load(folder, "step2") for folder in (first.output, whole.output)]
+    early.append(models.load(first.output))
+    assert len({models.fingerprint(model) for model in early}) == 1
+    assert models.fingerprint(models.load(whole.output)) != models.fingerprint(early[0])
 
 
 def test_a_foundation_of_another_resolution_is_refused(job):

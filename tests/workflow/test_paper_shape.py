@@ -127,7 +127,7 @@ def test_the_first_picture_of_the_papers_own_data_and_weights(prepared):
     records = {path.parents[1].name: json.loads(path.read_text()) for path in made.glob("*/models/*/seed0/run.json")}
     assert set(records) == {"foundation", "finetune_f"} and records["foundation"]["measured"]["repo"] == REPO
     assert records["finetune_f"]["measured"]["train_images"] == LEARNING
-    asked = pd.read_parquet(made / "ms_cxr" / "scores" / "finetune_l" / "seed0" / "boxes_equal_steps.parquet")
+    asked = pd.read_parquet(made / "ms_cxr" / "scores" / "finetune_l" / "seed0" / "first_look.parquet")
     assert len(asked) == ASKED and asked["auc"].isna().sum() == 1  # of the box that the crop leaves out
     examples = (made / "ms_cxr" / "examples.parquet").read_bytes()
     assert b"abutting" in examples and not secrets_in(said)

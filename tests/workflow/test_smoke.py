@@ -27,20 +27,24 @@ def test_the_whole_graph_makes_what_it_names(checkout, whole):
 
 def test_what_the_first_look_needs_comes_before_all_else(checkout, whole):
     lines = [line for line in whole.splitlines() if line.startswith("started")]
-    l_training = "train/finetune_l_seed0"
-    awaited = (f"{l_training}_equal_steps", "ground/finetune_l_seed0_boxes_equal_steps", "1_first_look", "words/")
-    order = [next(i for i, line in enumerate(lines) if name in line) for name in (*awaited, "train/finetune_l_labels")]
-    assert order == sorted(order)
-    assert next(i for i, line in enumerate(lines) if f"{l_training}.ipynb" in line) > order[0]
+    for variant in ("finetune_f", "finetune_l"):
+        training = f"train/{variant}_seed0"
+        awaited = (f"{training}_first_look", f"ground/{variant}_seed0_first_look", "1_first_look", "words/")
+        names = (*awaited, "train/finetune_l_labels")
+        order = [next(i for i, line in enumerate(lines) if name in line) for name in names]
+        assert order == sorted(order)
+        assert next(i for i, line in enumerate(lines) if f"{training}.ipynb" in line) > order[0]
 
 
 def test_a_training_in_two_parts_is_the_training_in_one(checkout, whole):
     """The weights that both keep of the last step of the first part; the second began where it ended."""
-    seed = checkout / "runs" / "smoke" / "phantom" / "models" / "finetune_l" / "seed0"
-    first, both = (Path(f"{seed}{part}") / "milestones" / "step4" for part in ("_equal_steps", ""))
-    for path in first.rglob("*.safetensors"):
-        assert path.read_bytes() == (both / path.relative_to(first)).read_bytes()
-    assert list(first.rglob("*.safetensors"))
+    for variant, parts in (("finetune_f", 1), ("finetune_l", 2)):
+        seed = checkout / "runs" / "smoke" / "phantom" / "models" / variant / "seed0"
+        first, both = (Path(f"{seed}{part}") / "milestones" / "step2" for part in ("_first_look", ""))
+        weights = list(first.rglob("*.safetensors"))
+        assert len(weights) == parts
+        for path in weights:
+            assert path.read_bytes() == (both / path.relative_to(first)).read_bytes()
 
 
 def test_nothing_of_smoke_is_published(checkout, whole):

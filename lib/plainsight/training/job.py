@@ -20,7 +20,7 @@ from plainsight.errors import InputError
 from plainsight.files import atomic
 from plainsight.notebooks import library_digest
 from plainsight.provenance import versions
-from plainsight.workspace import EQUAL_STEPS, FOUNDATION
+from plainsight.workspace import FIRST_LOOK, FOUNDATION
 
 PREFIX = "plainsight.training: "
 """What the line that says what is wrong begins with."""
@@ -39,8 +39,8 @@ class Job:
     variant: str = FOUNDATION
     seed: int = 0
     stops_early: bool = False
-    """Of a fine-tuning that is longer than the scale's ``denoising.steps``: stop after these, for a first look. The
-    whole training goes on from there."""
+    """Of a fine-tuning: stop for a first look, where the scale's ``denoising`` says. The whole training goes on from
+    there."""
     weights: str = ""
     """A folder with published weights, ``<owner>/<name>`` each as on the hub; what is not in it comes from there."""
 
@@ -57,7 +57,7 @@ class Job:
         if self.stage == "latents":
             return Path(self.runs) / self.world / "latents"
         folder = self.model_folder(self.variant if self.stage == "finetune" else self.stage)
-        return folder.with_name(folder.name + EQUAL_STEPS * self.stops_early)
+        return folder.with_name(folder.name + FIRST_LOOK * self.stops_early)
 
     @property
     def finished(self) -> Path:

@@ -28,7 +28,7 @@ def denoise(
     train_text_encoder: bool,
     milestones: tuple[int, ...],
 ) -> None:
-    """``steps`` of training, or of a job that `stops_early` those that every variant has."""
+    """``steps`` of training, or of a job that `stops_early` those before the first look."""
     if rows.empty:
         raise InputError(f"{job.runs}/{job.world}: no training images for {job.name}; see {job.scale}")
     moments = latents.read(Path(job.runs) / job.world / "latents")
@@ -44,7 +44,7 @@ def denoise(
         kept=kept(job),
         checkpoint=job.checkpoint,
         description=job.name,
-        until=scale.denoising.steps if job.stops_early else None,
+        until=scale.denoising.first_look_steps if job.stops_early else None,
     )
     if not processes().is_main_process:
         return
