@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plainsight import claims
+from plainsight import claims, markdown
 from plainsight.claims import COLUMNS, Claim, decide, judge, ledger, seeds_agreeing
 from plainsight.errors import InputError
 from plainsight.statistics import Effect, Interval, compare
@@ -80,8 +80,8 @@ def test_rule_for_equality(low, high, seeds, verdict):
 
 
 def test_a_claim_that_is_not_about_training_needs_one_seed():
-    assert decide(replace(CLAIM, training=False), effect(0.2, 0.5, 0.4)) == "holds"
-    assert decide(replace(EQUAL, training=False), effect(-0.05, 0.05, 0.01)) == "holds"
+    assert decide(replace(CLAIM, trainings=1), effect(0.2, 0.5, 0.4)) == "holds"
+    assert decide(replace(EQUAL, trainings=1), effect(-0.05, 0.05, 0.01)) == "holds"
 
 
 numbers = st.floats(-2, 2)
@@ -90,7 +90,7 @@ effects = st.builds(
     st.tuples(numbers, numbers),
     st.lists(numbers, min_size=1, max_size=4),
 )
-directed = st.sampled_from([CLAIM, replace(CLAIM, direction=-1), replace(CLAIM, training=False)])
+directed = st.sampled_from([CLAIM, replace(CLAIM, direction=-1), replace(CLAIM, trainings=1)])
 
 
 @given(directed, effects)
@@ -107,7 +107,7 @@ def test_what_every_verdict_guarantees(claim, found):
     assert 0 <= agreeing <= n
     if verdict != "inconclusive":
         assert not found.interval.low <= 0 <= found.interval.high
-        assert n > 1 or not claim.training
+        assert n >= claim.trainings
     assert (verdict != "holds") or agreeing == n
     assert (verdict != "fails") or agreeing == 0
 
@@ -239,6 +239,24 @@ def test_the_ledger_gathers_every_world_and_paper_and_says_it_in_one_line(tmp_pa
         "tradeoff on nih: of 1 claims 0 hold, 0 fail, 1 are inconclusive; "
         "tradeoff on phantom: of 1 claims 1 hold, 0 fail, 0 are inconclusive."
     )
+
+
+def test_what_luck_would_decide_and_why_the_rest_is_open():
+    """Three trainings agree by luck in a quarter of the cases, two in a half; one training or equality is no case."""
+    found = [(0.1, 0.5, 0.3, 0.4, 0.2), (-0.1, 0.5, 0.3, 0.4, 0.2), (0.1, 0.5, 0.3, 0.4), (0.1, 0.5, 0.3)]
+    found += [(0.1, 0.5, 0.3, -0.4), (-0.1, 0.5, 0.3, -0.4), (0.1, 0.5, 0.3, 0.0)]
+    rows = [judge(replace(CLAIM, id=str(i)), effect(*one), "toy", "phantom", "n") for i, one in enumerate(found)]
+    rows.append(judge(replace(EQUAL, id="equal"), effect(-0.01, 0.01, 0.0, 0.0), "toy", "phantom", "n"))
+    rows.append(judge(replace(CLAIM, id="many", trainings=10), effect(0.1, 0.5, 0.3, 0.4), "toy", "phantom", "n"))
+    made = ledger(rows)
+    assert claims.by_luck(made).loc[("phantom", CLAIM.paper)].tolist() == [7, 2, 3.0]
+    undecided = made[made["verdict"] == "inconclusive"].set_index("id")
+    one, apart, wide, both, other = claims.REASONS
+    why = {"1": wide, "3": one, "4": apart, "5": both, "6": apart, "many": other}
+    assert claims.reasons(undecided).to_dict() == why
+    shown = markdown.ledger(made)
+    assert len(shown.splitlines()) == 2 + len(made) and CLAIM.statement in shown and "3 of 3" in shown
+    assert markdown.ledger(made[:0]) == "None."
 
 
 @pytest.mark.parametrize(

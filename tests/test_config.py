@@ -200,7 +200,6 @@ def test_how_a_training_runs_is_no_part_of_what_makes_it_run_again(smoke):
 
 
 def test_only_what_the_first_picture_waits_for_takes_all_threads(smoke):
-    scale = dataclasses.replace(from_dict(Scale, smoke, "smoke"), seeds=(3, 4), threads=1, urgent_threads=2)
-    urgent = [("autoencoder", 0), ("foundation", 0), ("finetune_f", 3), ("finetune_l", 3)]
-    others = [("text_encoder", 0), ("finetune_f", 4), ("finetune_l", 4), ("finetune_f_pa", 3)]
-    assert [scale.threads_of(*training) for training in (*urgent, *others)] == [2] * 4 + [1] * 4
+    scale = dataclasses.replace(from_dict(Scale, smoke, "smoke"), threads=1, urgent_threads=2)
+    assert [scale.threads_of(stage) for stage in ("autoencoder", "foundation", "text_encoder")] == [2, 2, 1]
+    assert [scale.threads_of("finetune", stops_early) for stops_early in (True, False)] == [2, 1]

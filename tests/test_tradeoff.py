@@ -39,7 +39,8 @@ def test_a_world_like_the_papers(like_the_paper):
     assert verdicts["tradeoff_multiple_instances_cnr"] == "holds"
     assert verdicts["tradeoff_cnr_abs_equal_finetune_f"] == "holds"
     assert verdicts["tradeoff_cnr_abs_overestimates_finetune_l"] == "holds"
-    assert verdicts["tradeoff_spread_pneumothorax"] == "holds"
+    assert verdicts["tradeoff_spread_pneumothorax"] == "inconclusive"  # it would take more trainings
+    assert like_the_paper.loc["tradeoff_spread_pneumothorax", "low"] > 0
     # Pneumothorax is no exception in these rows, and the paper says that it is one.
     assert verdicts["tradeoff_finetune_f_finetune_l_auc_pneumothorax"] == "fails"
     assert verdicts["tradeoff_finetune_f_finetune_l_auc_edema"] == "holds"

@@ -79,7 +79,7 @@ rule train:
         settings=lambda w: plain(step("train"), SCALE.denoising, *recipe(w.variant)),
         stops_early=lambda w: bool(w.part),
         until=lambda w: SCALE.denoising.first_look_steps if w.part else None,
-    threads: lambda w: SCALE.threads_of(w.variant, int(w.seed))
+    threads: lambda w: SCALE.threads_of("finetune", bool(w.part))
     benchmark:
         f"{RUNS}/{{world}}/notebooks/steps/train/{{variant}}_seed{{seed}}{{part}}.tsv"
     priority: lambda w: urgency(w.variant, w.seed, bool(w.part))

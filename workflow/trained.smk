@@ -13,7 +13,7 @@ rule autoencoder:
         notebook=f"{RUNS}/{FOUNDATION_WORLD}/notebooks/steps/autoencoder.ipynb",
     params:
         settings=plain(step("autoencoder"), SCALE.autoencoder, SCALE.resolution),
-    threads: SCALE.threads_of("autoencoder", 0)
+    threads: SCALE.threads_of("autoencoder")
     benchmark:
         f"{RUNS}/{FOUNDATION_WORLD}/notebooks/steps/autoencoder.tsv"
     priority: 1000
@@ -50,7 +50,7 @@ rule foundation:
         notebook=f"{RUNS}/{FOUNDATION_WORLD}/notebooks/steps/foundation.ipynb",
     params:
         settings=plain(step("foundation"), SCALE.unet, SCALE.denoising),
-    threads: SCALE.threads_of("foundation", 0)
+    threads: SCALE.threads_of("foundation")
     benchmark:
         f"{RUNS}/{FOUNDATION_WORLD}/notebooks/steps/foundation.tsv"
     priority: 1000

@@ -3,8 +3,9 @@
 ``holds``: the interval excludes 0 on the claimed side and every training seed has the claimed sign. ``fails``: the
 interval excludes 0 on the other side and every seed has the opposite sign. Else ``inconclusive``. A claim of equality
 states its margin first: it holds when the interval and every seed lie within the margin, and fails when the interval
-and every seed lie beyond it on one side. A claim about how a model is trained needs two training seeds at least,
-and any claim ten patients: where few differences all have one sign, a percentile interval excludes 0.
+and every seed lie beyond it on one side. A claim about how a model is trained needs two training seeds at least, one
+about how far trainings lie apart more, and any claim ten patients: where few differences all have one sign, a
+percentile interval excludes 0.
 """
 
 from __future__ import annotations
@@ -68,8 +69,8 @@ class Claim:
     """The claimed sign of the effect; 0 claims equality."""
     margin: float | None = None
     """For equality: the largest absolute effect that still counts as equal."""
-    training: bool = True
-    """Whether it is about a way of training, so that it takes several trainings to decide."""
+    trainings: int = 2
+    """How many trainings it takes to decide: several, where it is about a way of training."""
 
     def __post_init__(self) -> None:
         if self.direction not in (1, -1, 0):
@@ -87,7 +88,7 @@ def decide(claim: Claim, effect: Effect) -> Verdict:
         claim: what is claimed.
         effect: what was found, as `plainsight.statistics.compare` returns it.
     """
-    if effect.interval.n_patients < MIN_PATIENTS or (claim.training and len(effect.seed_effects) < 2):
+    if effect.interval.n_patients < MIN_PATIENTS or len(effect.seed_effects) < claim.trainings:
         return "inconclusive"
     low, high = effect.interval.low, effect.interval.high
     every = [(low, high), *((seed, seed) for seed in effect.seed_effects)]
@@ -183,12 +184,42 @@ def gather(folder: Path) -> pd.DataFrame:
     return ledger([row for path in paths for row in read(path).to_dict("records")])
 
 
+def tally(claims: pd.DataFrame) -> str:
+    """How many claims hold, fail and are inconclusive, in words."""
+    hold, fail, undecided = (int((claims["verdict"] == verdict).sum()) for verdict in VERDICTS)
+    return f"of {len(claims)} claims {hold} hold, {fail} fail, {undecided} are inconclusive"
+
+
 def summary(claims: pd.DataFrame) -> str:
-    """A ledger in one line: how many claims of each paper hold, fail and are inconclusive, by world."""
-    parts = []
-    for (world, paper), rows in claims.groupby(["world", "paper"], sort=False):
-        hold, fail, undecided = (int((rows["verdict"] == verdict).sum()) for verdict in VERDICTS)
-        parts.append(
-            f"{paper} on {world}: of {len(rows)} claims {hold} hold, {fail} fail, {undecided} are inconclusive"
-        )
-    return "; ".join(parts) + "."
+    """A ledger in one line: the tally of each paper, by world."""
+    groups = claims.groupby(["world", "paper"], sort=False)
+    return "; ".join(f"{paper} on {world}: {tally(rows)}" for (world, paper), rows in groups) + "."
+
+
+def by_luck(claims: pd.DataFrame) -> pd.DataFrame:
+    """By world and paper: claims with several trainings, how many are decided, and how many luck would decide at most.
+
+    Intervals over patients say nothing of what another training would give. Were its sign a toss of a coin, and no
+    interval ever to hold 0, k trainings would agree, and decide, in 2 of 2^k cases. Claims of equality are left out.
+    """
+    signed = claims[(claims["seeds"] > 1) & claims["statistic"].str.contains("[<>] 0$")]
+    found = signed.assign(decided=signed["verdict"] != "inconclusive", by_luck=2.0 ** (1 - signed["seeds"]))
+    groups = found.groupby(["world", "paper"], sort=False)
+    table = groups.agg(claims=("id", "size"), decided=("decided", "sum"), by_luck=("by_luck", "sum"))
+    return table.rename(columns={"claims": "with several trainings", "by_luck": "by luck alone, at most"})
+
+
+REASONS = ("one training", "trainings disagree", "interval holds 0", "both", "fewer than it takes")
+
+
+def reasons(claims: pd.DataFrame) -> pd.Series:
+    """Why each claim that is inconclusive is so: one of `REASONS`, the first of them that applies.
+
+    ``both``: trainings disagree and the interval holds 0. The last, fewer patients or trainings, is also that of a
+    training whose effect is exactly 0.
+    """
+    disagree = claims["seeds_agreeing"] % claims["seeds"] != 0
+    spans = (claims["low"] <= 0) & (claims["high"] >= 0)
+    one, apart, wide, both, other = REASONS
+    found = pd.Series(other, index=claims.index).mask(spans, wide).mask(disagree, apart).mask(disagree & spans, both)
+    return found.mask(claims["seeds"] == 1, one)

@@ -206,7 +206,8 @@ class Scale:
     threads: int
     """Of every job but the urgent ones."""
     urgent_threads: int
-    """Of the trainings that the first picture waits for: one after the other it is there sooner than side by side."""
+    """Of the trainings that the first picture waits for: one after the other it is there sooner than side by side. Of
+    no others: what wants several cores waits for ever while jobs with one thread start on each core that comes free."""
     bootstrap_resamples: int
     denoising: DenoisingConfig
     grounding: GroundingConfig
@@ -234,11 +235,10 @@ class Scale:
         own = self.sizes.get(name, VariantSize()).batch_size
         return own or round(variant.batch * self.denoising.batch_size)
 
-    def threads_of(self, training: str, seed: int) -> int:
-        """Threads of a training: of a variant, or of a part of the foundation, whose seed is 0."""
-        parts, first = [("autoencoder", 0), ("foundation", 0)], self.seeds[0]
-        urgent = [*parts, ("finetune_f", first), ("finetune_l", first)]
-        return self.urgent_threads if (training, seed) in urgent else self.threads
+    def threads_of(self, stage: str, stops_early: bool = False) -> int:
+        """Threads of a stage of training; of fine-tuning, whether it stops for the first picture decides."""
+        urgent = stops_early or stage in ("autoencoder", "foundation")
+        return self.urgent_threads if urgent else self.threads
 
     def __post_init__(self) -> None:
         for key in ("world", "foundation_world"):

@@ -279,10 +279,11 @@ def _curves(axis: Axes, rows: pd.DataFrame, metric: str, seeds: pd.DataFrame | N
 
 @mpl.rc_context(STYLE)
 def scores_by_finding(frame: pd.DataFrame, metric: str, ours: str, published: str) -> Figure:
-    """One metric by finding: our dots with 95 % intervals left, the paper's with its spread over seeds right.
+    """One metric by finding: our dots with 95 % intervals left, the paper's right; thin bars are trainings' spread.
 
     Args:
-        frame: tidy rows (finding, variant, metric, value, low, high, patients, published, published_std), as table 1.
+        frame: tidy rows (finding, variant, metric, value, std, low, high, patients, published, published_std), as
+            table 1.
         metric: which metric to draw.
         ours, published: titles of the two panels. Without any published value only ours is drawn.
     """
@@ -293,11 +294,15 @@ def scores_by_finding(frame: pd.DataFrame, metric: str, ours: str, published: st
     size = {"figsize": (9.6 if both else 5.6, 0.46 * len(names) + 1.7), "layout": "constrained"}
     figure, axes = plt.subplots(1, 1 + both, sharey=True, sharex=True, squeeze=False, **size)
     left = (rows["value"], rows["value"] - rows["low"], rows["high"] - rows["value"])
-    right = (rows["published"], rows["published_std"].fillna(0), rows["published_std"].fillna(0))
-    trainings = "bars: ± 1 std over trainings" if rows["published_std"].notna().any() else "spread not printed"
-    panels = [(ours, left, "bars: 95 % interval over patients"), (published, right, trainings)]
-    for axis, (title, values, note) in zip(axes[0], panels, strict=False):
-        _dots(axis, rows, names, *values)
+    right = (rows["published"], np.nan * rows["published"], np.nan * rows["published"])
+    note, spread = "thick bars: 95 % interval over patients", "thin bars: ± 1 std over trainings"
+    trainings = [spread if rows[std].notna().any() else "" for std in ("std", "published_std")]
+    if (rows["patients"] < MIN_PATIENTS).any():
+        note += f"\n(none for fewer than {MIN_PATIENTS})"
+    panels = [(ours, left, "std", "\n".join(filter(None, [note, trainings[0]])))]
+    panels.append((published, right, "published_std", trainings[1] or "spread not printed"))
+    for axis, (title, values, std, note) in zip(axes[0], panels, strict=False):
+        _dots(axis, rows, names, *values, std=rows[std])
         if metric in CHANCE:
             axis.axvline(CHANCE[metric], color="0.4", linewidth=1, label="chance", zorder=1)
         axis.set(title=title, xlabel=f"{LABELS[metric]}\n{note}")
@@ -307,15 +312,24 @@ def scores_by_finding(frame: pd.DataFrame, metric: str, ours: str, published: st
 
 
 def _dots(
-    axis: Axes, rows: pd.DataFrame, names: list[str], value: pd.Series, below: pd.Series, above: pd.Series
+    axis: Axes,
+    rows: pd.DataFrame,
+    names: list[str],
+    value: pd.Series,
+    below: pd.Series,
+    above: pd.Series,
+    std: pd.Series | None = None,
 ) -> None:
-    """One dot with its bar a finding and variant; the variants of a finding stand a little apart."""
+    """One dot with its bar a finding and variant, and a thin one with caps of length ``std`` to either side; the
+    variants of a finding stand a little apart."""
     variants = list(dict.fromkeys(rows["variant"]))
     for place, variant in zip(np.linspace(-0.24, 0.24, len(variants)), variants, strict=True):
         mine = rows.index[rows["variant"] == variant]
         at = rows["finding"][mine].map(names.index) + place
         look = {"color": COLOURS[variant], "marker": MARKERS[variant], "linestyle": "", "markersize": 5}
-        axis.errorbar(value[mine], at, xerr=(below[mine], above[mine]), label=NAMES[variant], elinewidth=1.4, **look)
+        axis.errorbar(value[mine], at, xerr=(below[mine], above[mine]), label=NAMES[variant], elinewidth=2, **look)
+        if std is not None:
+            axis.errorbar(value[mine], at, xerr=std[mine], elinewidth=0.8, capsize=2.5, **{**look, "marker": ""})
     axis.grid(axis="y", visible=False)
 
 

@@ -18,6 +18,21 @@ def table(block: pd.DataFrame) -> str:
     return block.to_markdown(index=False, disable_numparse=True)
 
 
+def ledger(claims: pd.DataFrame) -> str:
+    """Claims with their verdicts (``plainsight.claims``), every sentence whole."""
+    worlds = claims["world"].nunique()
+    rows = []
+    for claim in claims.to_dict("records"):
+        published, effect = (f"{claim[name]:+.3g}".replace("+nan", "–") for name in ("published", "effect"))
+        interval = "" if math.isnan(claim["low"]) else f" [{claim['low']:+.3g}, {claim['high']:+.3g}]"
+        row = {"World": claim["world"]} if worlds > 1 else {}
+        row |= {"Place": claim["place"], "Claim": claim["statement"], "What is compared": claim["statistic"]}
+        row |= {"Published": published.replace("nan", "–"), "Here": effect.replace("nan", "–") + interval}
+        row |= {"Trainings that agree": f"{claim['seeds_agreeing']} of {claim['seeds']}", "Verdict": claim["verdict"]}
+        rows.append(row)
+    return table(pd.DataFrame(rows)) if rows else "None."
+
+
 def ours(cell: Mapping[str, object]) -> str:
     """``79.1 ± 0.5 [77.0, 81.2]``: percent with one decimal, ratios with two; no ± with one seed, no interval of few
     patients (``plainsight.statistics.MIN_PATIENTS``)."""

@@ -249,12 +249,16 @@ def caption(number: int, table: pd.DataFrame, setting: Setting) -> str:
     seeds = whole.loc[whole["variant"] != FOUNDATION, "seeds"]
     fewest, most = int(seeds.min()), int(seeds.max())
     number_of_seeds = str(most) if fewest == most else f"{fewest} to {most}"
+    foundation = ", one foundation" if (whole["variant"] == FOUNDATION).any() else ""
+    printed = "published_std" in table and table["published_std"].notna().any()
+    spread = ", ± standard deviation over three trainings where printed" if printed else ""
+    templates = ", each the name of its finding in a short template" if setting.world == "nih" else ""
     return (
-        f"{setting.title(number)}; {setting.trained}. {int(whole['n'].max())} phrases of "
+        f"{setting.title(number)}; {setting.trained}. {int(whole['n'].max())} phrases{templates}, of "
         f"{int(whole['patients'].max())} patients; {number_of_seeds} training seed{'s' * (most > 1)} of each "
-        "fine-tuned model, one foundation. "
+        f"fine-tuned model{foundation}. "
         "Ours: mean over seeds ± standard deviation over seeds [95 % interval, patients resampled]. Published: MS-CXR, "
-        "Stable Diffusion v2 at 512 px, ± standard deviation over three trainings where printed: "
+        f"Stable Diffusion v2 at 512 px{spread}: "
         f"{setting.comparison}.{few_patients(table)}"
     )
 

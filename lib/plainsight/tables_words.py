@@ -117,8 +117,8 @@ def caption_09(setting: Setting) -> str:
     """The caption of Table 9."""
     return (
         f"{setting.title(9)}: phrases with boxes (N_D) and images for generation (N_G) by finding, and the words that "
-        "stand for it. Ours: an image with several findings counts for each. Published: MS-CXR and the p19 part of "
-        "MIMIC-CXR, one finding each."
+        "stand for it. Ours: an image with several findings counts for each; of images without a finding no more are "
+        "made than of the commonest one. Published: MS-CXR and the p19 part of MIMIC-CXR, one finding each."
     )
 
 

@@ -65,7 +65,7 @@ def comparisons(table_01: pd.DataFrame, table_06: pd.DataFrame, names: Mapping[s
         _compare(
             "end_token_l_keywords_l",
             "Table 6, prose",
-            "Finetune_L localises with its end token, not with the words of the disease",
+            "Finetune_L localises better with its end token than with the words of the disease",
             PROSE[learnable] - average[learnable],
             learnable,
             learnable,
@@ -75,7 +75,7 @@ def comparisons(table_01: pd.DataFrame, table_06: pd.DataFrame, names: Mapping[s
         _compare(
             "keywords_finetune_f_finetune_l",
             "Table 6, caption",
-            "Only the frozen model links the words of the disease to its place (phrases that hold a keyword)",
+            "The words of the disease localise better in the frozen model (phrases that hold a keyword)",
             np.nan,
             frozen,
             learnable,

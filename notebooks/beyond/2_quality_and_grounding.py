@@ -27,12 +27,13 @@ scale = "toy"
 world = "phantom"
 
 # %%
-from IPython.display import Image
+from IPython.display import Image, Markdown
 
 from plainsight import (
     claims,
     figures,
     generation_scores,
+    markdown,
     published,
     results,
     statistics,
@@ -114,7 +115,7 @@ drawn = {
     for name, metric in (("General features", "fid"), ("Features of the domain", "fid_domain"))
 }
 drawn = {title: points.assign(name=points["variant"].map(tables.NAMES)) for title, points in drawn.items()}
-labels = ([figures.LABELS["cnr"]] * 2, [figures.LABELS["fid"]] * 2)
+labels = ([figures.LABELS["cnr"]] * 2, [f"{figures.LABELS['fid']}, logarithmic"] * 2)
 figures.save(figures.against_grounding(drawn, *labels, log=True), out / "figure_quality_and_grounding")
 Image(out / "figure_quality_and_grounding.png")
 
@@ -128,7 +129,7 @@ for variant, name in ((quality.L, "Finetune_L"), (quality.F, "Finetune_F"), (qua
     points = quality.panel(means[means["variant"] == variant], "cnr", quality.JUDGED)
     drawn[titled(name, variant, "cnr_judged")] = points.assign(name=points["finding"])
 images = "classifier's AUC-ROC on made images (0 to 1)"
-labels = ([figures.LABELS["cnr"]] * 2 + ["difference of CNR"], [images, "", "difference of AUC-ROC"])
+labels = ([figures.LABELS["cnr"]] * 2 + ["difference of CNR"], [images, images, "difference of AUC-ROC"])
 figures.save(figures.against_grounding(drawn, *labels), out / "figure_quality_by_finding")
 Image(out / "figure_quality_by_finding.png")
 
@@ -146,6 +147,12 @@ said = {
 for row in correlations.to_dict("records"):
     if (row["variant"], row["metric"]) in said:
         print(quality.sentence(row, *said[row["variant"], row["metric"]]))
+
+# %%
+tuned = quality.points(trainings).query("variant != 'foundation'")
+for metric in ("fid", "fid_domain"):
+    alone = statistics.spearman(tuned["cnr"], tuned[metric])
+    print(f"Without the foundation, CNR and {metric}: Spearman {alone:+.2f} over {len(tuned)} points.")
 
 # %% [markdown]
 # And the paper's own numbers, of which only AUC-ROC stands for all seven models (CNR for three):
@@ -168,15 +175,14 @@ for row in correlations.to_dict("records"):
 # %%
 ledger = quality.judge_all(ours, theirs, scale, world)
 tables.write_table(ledger, out / "claims_quality.csv")
-verdicts = ledger["verdict"].value_counts()
-print(f"{len(ledger)} claims:", ", ".join(f"{verdicts.get(verdict, 0)} {verdict}" for verdict in claims.VERDICTS))
-ledger[["statement", "published", "effect", "low", "high", "seeds_agreeing", "seeds", "verdict"]].round(3)
+print(f"Here {claims.tally(ledger)}.")
+Markdown(markdown.ledger(ledger))
 
 # %% [markdown]
 # ## What scale changes
 #
-# - The foundation has seen no radiograph: it stands far off in FID and can make a correlation by itself. It is one of
-#   the variants all the same, as it is one of the paper's rows.
+# - The foundation has seen no radiograph: it may stand far off in FID and make a correlation by itself (without it: see
+#   above). It is one of the variants all the same, as it is one of the paper's rows.
 # - Ablations are trained once, F and L several times, so that F and L weigh more in the correlation over trainings.
 # - FID has a bias that depends on the number of images, the same for every variant here, and on what is in them.
 # - A correlation over variants says nothing about cause: whoever trains longer may get better at both.

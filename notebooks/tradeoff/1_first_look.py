@@ -9,13 +9,16 @@
 # %% [markdown]
 # # A first look: F against L
 #
-# The first fine-tuned pair of models is enough for a first picture of the trade-off paper's question, and this page is
-# made as soon as they exist: one model whose text encoder stayed frozen (Finetune_F), one whose text encoder learned
+# *Trade-offs in Fine-tuned Diffusion Models Between Accuracy and Interpretability* (Dombrowski et al., AAAI 2024),
+# section "Localization Results": a glimpse of **Table 1**.
+#
+# The first fine-tuned pair of models is enough for a first picture of that paper's question, and this page is made as
+# soon as they exist: one model whose text encoder stayed frozen (Finetune_F), one whose text encoder learned
 # along (Finetune_L), and the foundation they both started from. Both are looked at after equally many steps, at small
 # scales in the middle of their training; in the tables they are done, L after twice as many steps, as in the paper.
 #
-# One pair says nothing about ways of training: another seed may turn it round. The tables, the claims and their
-# verdicts need all seeds and stand in `2_localization`.
+# What you will learn here: what the question looks like as a picture. One pair says nothing about ways of training:
+# another seed may turn it round. The tables, the claims and their verdicts need all seeds: see `2_localization`.
 
 # %% tags=["parameters"]
 scale = "toy"
@@ -37,6 +40,8 @@ table = tables.beside(table, published.read(space.tables, "tradeoff", 1), tables
 # %% [markdown]
 # ## Does the attention lie where the finding is?
 #
+# Hypothesis, from the paper: it does in F, and does not in L.
+#
 # AUC-ROC is the chance that a pixel inside the box gets more attention than one outside: 0.5 is knowing nothing, less
 # is looking away. On the right are the paper's values, from real radiographs and a model of full size: compare the
 # order, not the sizes.
@@ -53,3 +58,13 @@ whole = table[(table["finding"] == tables.WEIGHTED) & (table["metric"] == "auc")
 for variant in tables.VARIANTS:
     cell = whole.loc[variant]
     print(f"{tables.NAMES[variant]}: {cell['value']:.3f}, 95 % interval {cell['low']:.3f} to {cell['high']:.3f}")
+
+# %%
+gap = whole["value"]["finetune_f"] - whole["value"]["finetune_l"]
+print(f"F lies {'above' if gap > 0 else 'below'} L by {abs(gap):.3f}: one training each, after {steps} steps.")
+
+# %% [markdown]
+# ## What scale changes
+#
+# At toy scale, the default, models are small, trained for minutes, and looked at here before they are done. At the
+# papers' own size they are done, F after as many steps as in the paper, L after equally many.

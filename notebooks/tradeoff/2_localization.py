@@ -33,7 +33,18 @@ import itertools
 import pandas as pd
 from IPython.display import Image, Markdown
 
-from plainsight import claims, figures, provenance, published, results, statistics, tables, tradeoff, worlds
+from plainsight import (
+    claims,
+    figures,
+    markdown,
+    provenance,
+    published,
+    results,
+    statistics,
+    tables,
+    tradeoff,
+    worlds,
+)
 from plainsight.seeding import numpy_generator
 from plainsight.workspace import open_workspace
 
@@ -103,8 +114,8 @@ print(f"{own['high']['auc']:.3f}, {own['n']['auc']:.0f} phrases); chance is 0.5.
 #
 # If the paper is right, F's words point at the lesion and L's do not: AUC-ROC well above 0.5 for F and about 0.5 for L,
 # for every finding but pneumothorax. AUC-ROC is the chance that a pixel inside the box gets more attention than one
-# outside. Top-1 asks only whether the hottest pixel is inside. CNR is the difference of the means inside and outside
-# over the noise; it is negative when the model looks elsewhere.
+# outside. Top-1 asks only whether the hottest pixel is inside. CNR is the mean inside less the mean outside, over the
+# square root of the sum of the two variances; it is negative when the model looks elsewhere.
 #
 # ## Measurement: Table 1
 #
@@ -165,8 +176,19 @@ for metric in ("top1", "cnr"):
     print(f"{tables.HEADINGS[metric].removesuffix(' (%)')}, F minus L: {said(difference(*pair, metric))}.")
 
 # %% [markdown]
+# **Phrases that name their finding, and phrases that do not.** The first are read by the words that the question is
+# about, the others by all their words, and the average mixes both.
+
+# %%
+for named, words in ((1, "hold a keyword and are read by it"), (0, "hold none and are read by all words")):
+    part = rows[rows["keyword_matched"] == named]
+    each = part.groupby("variant")["auc"].mean().reindex(tables.VARIANTS).dropna()
+    means = ", ".join(f"{tables.NAMES[variant]} {value:.3f}" for variant, value in each.items())
+    print(f"{part['example_id'].nunique()} phrases {words}. AUC-ROC: {means or 'none'}.")
+
+# %% [markdown]
 # The interval says what other patients would change; the single seeds say what another training would. A claim needs
-# both. Reports repeat themselves, though, and what another set of *phrases* would change is a third question: the same
+# both. Phrases repeat themselves, though, and what another set of *phrases* would change is a third question: the same
 # difference with wordings resampled in place of patients.
 
 # %%
@@ -178,16 +200,24 @@ print(f"from {distinct[few]} ({few}) to {distinct[many]} ({many}) a finding.")
 print(f"F minus L, AUC-ROC, wordings resampled: {said(reworded)}.")
 
 # %% [markdown]
-# **Against a map that never saw the image.** Lesions lie where lesions lie, and the average box of a finding (of all
-# *other* patients) already scores well. What a model gains over it is what it knows about *this* image.
+# **Against maps that never saw the image.** Lesions lie where lesions lie: a Gaussian in the middle of the image
+# already scores well, and the average box of a finding (of all *other* patients) better still. Only what a model gains
+# over them is sure to be knowledge about *this* image.
 
 # %%
 both = pd.concat([rows, blind], ignore_index=True)
-gain = {variant: difference(variant, "average_box", "auc", both) for variant in tables.VARIANTS}
-for variant, effect in gain.items():
-    print(f"{tables.NAMES[variant]} over the average box, AUC-ROC: {said(effect)}")
-better = [tables.NAMES[variant] for variant, effect in gain.items() if effect.interval.low > 0]
-print(f"With an interval above 0: {', '.join(better) or 'none of them'}.")
+for rival, words in (("centred_gaussian", "the Gaussian"), ("average_box", "the average box")):
+    gain = {variant: difference(variant, rival, "auc", both) for variant in tables.VARIANTS}
+    for variant, effect in gain.items():
+        print(f"{tables.NAMES[variant]} over {words}, AUC-ROC: {said(effect)}")
+    better = [tables.NAMES[variant] for variant, effect in gain.items() if effect.interval.low > 0]
+    print(f"Surely above {words}: {', '.join(better) or 'none of them'}.")
+
+# %%
+means = both.groupby(["finding", "variant"])["auc"].mean().unstack()
+for variant in tables.VARIANTS:
+    below = int((means[variant] < means["centred_gaussian"]).sum())
+    print(f"{tables.NAMES[variant]} lies below the Gaussian for {below} of {len(means)} findings.")
 
 # %% [markdown]
 # **How far the phrases reach.** With few phrases of a finding an interval is wide, and what lies inside it cannot be
@@ -231,11 +261,11 @@ else:
 # long enough is where another stretch of training gains F nothing on the validation phrases.
 
 # %%
-frozen = curves[curves["variant"] == "finetune_f"].assign(variant=curves["step"].astype(int))
-for before, after in itertools.pairwise(sorted(frozen["variant"].unique().tolist())):
-    gain = difference(after, before, "auc", frozen)
-    print(f"F, from {before} to {after} steps, gains {said(gain)} AUC-ROC.")
 if len(curves):
+    frozen = curves[curves["variant"] == "finetune_f"].assign(variant=curves["step"].astype(int))
+    for before, after in itertools.pairwise(sorted(frozen["variant"].unique().tolist())):
+        gain = difference(after, before, "auc", frozen)
+        print(f"F, from {before} to {after} steps, gains {said(gain)} AUC-ROC.")
     still = "still gains by it, so that more steps might say more" if gain.interval.low > 0 else "gains nothing by it"
     print(f"The last stretch: F {still}.")
 
@@ -280,9 +310,8 @@ chosen = tradeoff.comparisons(paper_01, paper_12, names)
 judged_rows = pd.concat([rows, more[more["protocol"] != "curve"]], ignore_index=True)
 ledger = tradeoff.judge_all(chosen, judged_rows, several, scale, world, resamples)
 tables.write_table(ledger, out / "claims.csv")
-counts = ledger["verdict"].value_counts()
-print(f"{len(ledger)} claims:", ", ".join(f"{counts.get(verdict, 0)} {verdict}" for verdict in claims.VERDICTS))
-ledger[["place", "statement", "published", "effect", "low", "high", "seeds_agreeing", "seeds", "verdict"]].round(3)
+print(f"Here {claims.tally(ledger)}.")
+Markdown(markdown.ledger(ledger))
 
 # %%
 of = [one.claim.id for one in chosen if one.finding and (one.a, one.b) == pair]

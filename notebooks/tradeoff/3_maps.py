@@ -17,6 +17,8 @@
 # - where foundation, Finetune_L and Finetune_F look when they read a finding's words, on the same images;
 # - how coarse these maps are, and what a median score looks like.
 #
+# Hypothesis, from the paper: F's maps are bright inside the boxes, those of the foundation and of L anywhere.
+#
 # This notebook grounds a handful of phrases once more, so that it needs the models and not only their scores.
 
 # %% tags=["parameters"]

@@ -30,7 +30,7 @@ world = "phantom"
 import pandas as pd
 from IPython.display import Image, Markdown
 
-from plainsight import claims, figures, published, results, tables, tables_text, tradeoff, tradeoff_text
+from plainsight import claims, figures, markdown, published, results, tables, tables_text, tradeoff, tradeoff_text
 from plainsight.workspace import open_workspace
 from plainsight.worlds import impressions
 
@@ -194,9 +194,8 @@ chosen = tradeoff_text.comparisons(paper_07)
 everything = pd.concat([asked.assign(protocol=asked["level"]), foundation])
 ledger = tradeoff.judge_all(chosen, everything, (), scale, world, resamples, tradeoff_text.NOTEBOOK)
 tables.write_table(ledger, out / "claims_text.csv")
-counts = ledger["verdict"].value_counts()
-print(f"{len(ledger)} claims:", ", ".join(f"{counts.get(verdict, 0)} {verdict}" for verdict in claims.VERDICTS))
-ledger[["place", "statement", "published", "effect", "low", "high", "seeds_agreeing", "seeds", "verdict"]].round(3)
+print(f"Here {claims.tally(ledger)}.")
+Markdown(markdown.ledger(ledger))
 
 # %% [markdown]
 # ## What scale changes

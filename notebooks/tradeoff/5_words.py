@@ -34,6 +34,7 @@ from IPython.display import Image, Markdown
 from plainsight import (
     claims,
     figures,
+    markdown,
     published,
     results,
     statistics,
@@ -252,9 +253,8 @@ scores = pd.concat(
 chosen = tradeoff_words.comparisons(published.read(space.tables, "tradeoff", 1), paper_06, names)
 ledger = tradeoff_words.judge_words(chosen, scores, found, scale, world, resamples)
 tables.write_table(ledger, out / "claims_words.csv")
-verdicts = ledger["verdict"].value_counts()
-print(f"{len(ledger)} claims:", ", ".join(f"{verdicts.get(verdict, 0)} {verdict}" for verdict in claims.VERDICTS))
-ledger[["place", "statement", "published", "effect", "low", "high", "seeds_agreeing", "seeds", "verdict"]].round(3)
+print(f"Here {claims.tally(ledger)}.")
+Markdown(markdown.ledger(ledger))
 
 # %% [markdown]
 # ## What scale changes

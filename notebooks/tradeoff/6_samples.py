@@ -16,6 +16,8 @@
 # What you will learn here:
 # - what each of the three models makes of the same impression and the same noise;
 # - how that compares with the real image which the impression belongs to.
+#
+# Hypothesis, from the paper's numbers: L's images look most like real ones, F's nearly so, the foundation's not at all.
 
 # %% tags=["parameters"]
 scale = "toy"

@@ -36,6 +36,7 @@ from plainsight import (
     claims,
     figures,
     generation_scores,
+    markdown,
     provenance,
     published,
     results,
@@ -173,11 +174,10 @@ for variant in ("finetune_f", "finetune_l"):
 chosen = tradeoff_in_domain.comparisons(paper_02)
 ledger = tradeoff_in_domain.judge_in_domain(chosen, rows, images, scale, world, resamples)
 tables.write_table(ledger, out / "claims_in_domain.csv")
-verdicts = ledger["verdict"].value_counts()
-print(f"{len(ledger)} claims:", ", ".join(f"{verdicts.get(verdict, 0)} {verdict}" for verdict in claims.VERDICTS))
+print(f"Here {claims.tally(ledger)}.")
 signs = ledger["seeds_agreeing"] == ledger["seeds"]
 print(f"By the sign of the effect alone, {int(signs.sum())} of them point where the paper says.")
-ledger[["statement", "published", "effect", "low", "high", "seeds_agreeing", "seeds", "verdict"]].round(3)
+Markdown(markdown.ledger(ledger))
 
 # %% [markdown]
 # ## What differs from the paper

@@ -27,7 +27,7 @@ world = "phantom"
 import pandas as pd
 from IPython.display import Markdown
 
-from plainsight import claims, generation_scores, published, tables, tables_generation, tradeoff_generation
+from plainsight import claims, generation_scores, markdown, published, tables, tables_generation, tradeoff_generation
 from plainsight.generation_scores import CORRECTED, Made
 from plainsight.workspace import open_workspace
 
@@ -81,9 +81,8 @@ chosen = tradeoff_generation.ablation_contrasts(paper_04, paper_10, world, gener
 values = tables_generation.distance_values(distances)
 ledger = tradeoff_generation.judge_ablations(chosen, values, scale, world)
 tables.write_table(ledger, out / "claims_ablated_images.csv")
-verdicts = ledger["verdict"].value_counts()
-print(f"{len(ledger)} claims:", ", ".join(f"{verdicts.get(verdict, 0)} {verdict}" for verdict in claims.VERDICTS))
-ledger[["place", "statement", "published", "effect", "low", "high", "seeds", "verdict"]].round(3)
+print(f"Here {claims.tally(ledger)}.")
+Markdown(markdown.ledger(ledger))
 
 # %% [markdown]
 # ## What scale changes

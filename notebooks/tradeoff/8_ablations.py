@@ -12,7 +12,7 @@
 # *Trade-offs in Fine-tuned Diffusion Models Between Accuracy and Interpretability* (Dombrowski et al., AAAI 2024),
 # supplement, "Ablation studies": **Table 11**, localisation.
 #
-# Four variants depart from Finetune_F or Finetune_L in one thing each:
+# Four variants depart from Finetune_F or Finetune_L:
 # - **FnU**, **LnU**: F and L without unconditional training, which otherwise gives an empty prompt to 30 % of the cases
 #   without a finding. (In one sentence the paper calls them the runs *with* it; its captions and tables say without.)
 # - **L then F** (the paper's 60+10): L, trained on with a frozen text encoder for a sixth of its steps.
@@ -32,7 +32,7 @@ world = "phantom"
 import pandas as pd
 from IPython.display import Markdown
 
-from plainsight import claims, figures, published, results, tables, tradeoff, tradeoff_ablations, worlds
+from plainsight import claims, figures, markdown, published, results, tables, tradeoff, tradeoff_ablations, worlds
 from plainsight.workspace import open_workspace
 
 space = open_workspace(scale)
@@ -124,9 +124,8 @@ chosen = tradeoff_ablations.comparisons(paper_01, paper_11)
 everything = pd.concat([rows, views])
 ledger = tradeoff.judge_all(chosen, everything, (), scale, world, resamples, tradeoff_ablations.NOTEBOOK)
 tables.write_table(ledger, out / "claims_ablations.csv")
-counts = ledger["verdict"].value_counts()
-print(f"{len(ledger)} claims:", ", ".join(f"{counts.get(verdict, 0)} {verdict}" for verdict in claims.VERDICTS))
-ledger[["place", "statement", "published", "statistic", "effect", "low", "high", "seeds", "verdict"]].round(3)
+print(f"Here {claims.tally(ledger)}.")
+Markdown(markdown.ledger(ledger))
 
 # %% [markdown]
 # ## The numbers, read aloud

@@ -108,7 +108,8 @@ for kind in average:
 same = list(ours.loc[tables.MACRO].sort_values().index) == list(ours.loc[tables.WEIGHTED].sort_values().index)
 print("Both averages give the same order." if same else "The two averages give different orders.")
 counts = table_03[table_03["variant"] == "finetune_f"].set_index("finding")["n"].drop(average)
-print(f"A finding has {counts.min():.0f} to {counts.max():.0f} phrases here: the more equal, the closer the averages.")
+print(f"Phrases of a finding: {counts.min():.0f} at least, {counts.max():.0f} at most. If all have equally many, the")
+print("two averages are the same.")
 
 # %% [markdown]
 # ## What scale changes

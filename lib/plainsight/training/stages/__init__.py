@@ -28,7 +28,7 @@ def run(job: Job) -> None:
         return
     scale = job.read_scale()
     everyone = processes()
-    torch.set_num_threads(scale.threads_of(job.variant if job.stage == "finetune" else job.stage, job.seed))
+    torch.set_num_threads(scale.threads_of(job.stage, job.stops_early))
     importlib.import_module(f"plainsight.training.stages.{job.stage}").run(job, scale)
     if everyone.is_main_process and not job.stops_early:
         for path in job.checkpoints.glob(f"{job.name}-*"):  # of earlier settings too
