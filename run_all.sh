@@ -115,8 +115,10 @@ else
         [ -n "$python" ] || fail "needs Python 3.11, 3.12 or 3.13; install one, or activate an environment that has the package"
         echo "Installing the packages of requirements.lock into .venv, once; this takes some minutes."
         "$python" -m venv .venv || fail "$python cannot make .venv (on Debian and Ubuntu: apt install python3-venv)"
-        "$bin/python" -m pip install --quiet --disable-pip-version-check -r requirements.lock
-        "$bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+        get() { "$bin/python" -m pip install --quiet --disable-pip-version-check "$@"; }
+        # Once more where it fails: mirrors of the index may be out of date for a while.
+        get -r requirements.lock || { sleep 30 && get -r requirements.lock; }
+        get --no-deps --no-build-isolation -e .
         echo "$sum" >$stamp
     fi
 fi

@@ -95,6 +95,33 @@ def test_weights_that_were_not_kept_are_named(folder):
         models.load(folder, weights="step9")
 
 
+def test_weights_are_single_precision_whatever_the_files_say(folder, tmp_path):
+    """Stable Diffusion 2's text encoder names half precision in its configuration; other folders hold half weights."""
+    half = tmp_path / "half"
+    shutil.copytree(folder, half)
+    config = json.loads((half / "text_encoder" / "config.json").read_text())
+    config.pop("dtype", None)
+    (half / "text_encoder" / "config.json").write_text(json.dumps(config | {"torch_dtype": "float16"}))
+    path = half / "unet" / "diffusion_pytorch_model.safetensors"
+    save_file({name: weight.half() for name, weight in load_file(path).items()}, path, {"format": "pt"})
+    loaded = models.load(half)
+    for part in (loaded.vae, loaded.unet, loaded.text_encoder):
+        assert {weight.dtype for weight in part.parameters()} == {torch.float32}
+    assert loaded.unet(torch.zeros(1, 4, 8, 8), 1, loaded.encode_text(["small effusion"])).sample.isfinite().all()
+
+
+@pytest.mark.parametrize("part", ["vae", "unet"])
+def test_a_weight_that_is_missing_is_named(folder, tmp_path, part):
+    broken = tmp_path / "broken"
+    shutil.copytree(folder, broken)
+    path = broken / part / "diffusion_pytorch_model.safetensors"
+    weights = load_file(path)
+    gone = next(name for name in weights if name.endswith("conv_out.weight"))
+    save_file({name: weight for name, weight in weights.items() if name != gone}, path, {"format": "pt"})
+    with pytest.raises(InputError, match=f"{part}: cannot be loaded .* weights are missing, first of all {gone}"):
+        models.load(broken)
+
+
 def test_a_damaged_part_is_named_in_one_line(folder, tmp_path):
     broken = tmp_path / "broken"
     shutil.copytree(folder, broken)

@@ -36,8 +36,8 @@ def checkout(tmp_path, request):
     for name in ("run_all.sh", "requirements.lock", "pyproject.toml"):
         shutil.copy(ROOT / name, folder)
     shutil.copytree(ROOT / "workflow", folder / "workflow")
+    (tmp_path / "shell").write_text(shell)
     (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "bash").symlink_to(shell)
     for name in ("python3.11", "python3.12", "python3.13", "python3", "python"):
         (tmp_path / "bin" / name).write_text(PYTHON)
         (tmp_path / "bin" / name).chmod(0o755)
@@ -46,9 +46,12 @@ def checkout(tmp_path, request):
 
 def run(checkout, *arguments, **environment):
     given = {"PATH": f"{checkout.parent / 'bin'}:{os.environ['PATH']}", "CALLS": str(checkout.parent / "calls")}
-    return subprocess.run(
-        ["bash", str(checkout / "run_all.sh"), *arguments], env={**given, **environment}, capture_output=True, text=True
-    )
+    call = [shell(checkout), str(checkout / "run_all.sh"), *arguments]
+    return subprocess.run(call, env={**given, **environment}, capture_output=True, text=True)
+
+
+def shell(checkout):
+    return (checkout.parent / "shell").read_text()
 
 
 def calls(checkout):
@@ -215,7 +218,7 @@ def test_a_cluster_is_asked_for_where_there_is_one(checkout):
     tools.mkdir()
     for name in ("basename", "dirname", "grep", "sed", "tr"):
         (tools / name).symlink_to(shutil.which(name))
-    call = [str(checkout.parent / "bin" / "bash"), str(checkout / "run_all.sh"), "--profile", "slurm"]
+    call = [shell(checkout), str(checkout / "run_all.sh"), "--profile", "slurm"]
     result = subprocess.run(call, env={"PATH": str(tools)}, capture_output=True, text=True)
     assert result.returncode == 2 and len(result.stderr.splitlines()) == 1
     assert "profile 'slurm' needs SLURM" in result.stderr

@@ -13,6 +13,7 @@ from plainsight import published, tables, tables_generation
 from plainsight.features import auc_by_finding
 from plainsight.generation_scores import AS_PUBLISHED, CORRECTED, REAL
 from plainsight.metrics.generation import METRICS
+from plainsight.worlds import NO_FINDING
 from score_rows import FINDINGS
 
 FOLDER = Path(__file__).parents[1] / "paper_tables"
@@ -167,6 +168,18 @@ def test_published_recognition_stands_beside_images_of_impressions(table_05):
     assert theirs[REAL, REAL, "Edema"] == pytest.approx(0.914)
     assert theirs["finetune_f", "impressions", tables.MACRO] == pytest.approx(0.771)
     assert theirs.notna().sum() == len(PAPER[5])
+
+
+def test_patients_are_those_of_the_finding_or_of_the_healthy_images_it_is_told_from():
+    judged = generation_rows.judged("finetune_l").assign(variant="finetune_l", seed=0)
+    judged["patient"] = [f"p{place}" for place in range(len(judged))]
+    edema = judged["finding"].str.contains("Edema")
+    judged.loc[edema, "patient"] = ["p-1", "p-2"] * (edema.sum() // 2) + ["p-1"] * (edema.sum() % 2)
+    values = tables_generation.auc_values(judged, FINDINGS, "phantom", 4)
+    healthy = judged[judged["finding"] == NO_FINDING].groupby("prompts")["patient"].nunique()
+    patients = values.groupby(["prompts", "finding"])["patients"].first()
+    for prompts, count in healthy.items():
+        assert patients[prompts, "Edema"] == 2 < patients[prompts, tables.MACRO] <= count
 
 
 def test_a_finding_that_no_image_was_asked_to_show_has_no_auc():

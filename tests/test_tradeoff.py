@@ -116,6 +116,23 @@ def test_another_worlds_findings_are_claimed_only_where_they_match(tmp_path):
     assert ledger.loc["tradeoff_finetune_f_finetune_l_auc_pleural_effusion", "statement"].startswith("Effusion:")
 
 
+def test_averages_do_not_give_away_a_finding_of_few_patients(tmp_path):
+    """In a world that is not open; in one that is all numbers stand."""
+    rows = runs_like_the_paper()
+    few = {}
+    for run, frame in rows.items():
+        mine = frame[frame["finding"] == "Edema"].drop_duplicates("patient").head(4)
+        few[run] = pd.concat([frame[frame["finding"] != "Edema"], mine])
+    joined_rows = joined(few)
+    for world, hidden in (("ms_cxr", True), ("phantom", False)):
+        ledger = tradeoff.judge_all(CHOSEN, joined_rows, (), "toy", world, 20).set_index("id")["effect"].isna()
+        assert ledger["tradeoff_finetune_f_finetune_l_auc_edema"] == hidden
+        assert (
+            ledger["tradeoff_finetune_f_finetune_l_auc"] == ledger["tradeoff_finetune_f_finetune_l_cnr_macro"] == hidden
+        )
+        assert not ledger["tradeoff_finetune_f_finetune_l_auc_pneumonia"]
+
+
 def test_spread_is_a_difference_of_mean_absolute_deviations():
     base = score_rows(0.5, 0)
     apart = [base.assign(cnr=base["cnr"] + shift) for shift in (-0.3, 0.0, 0.6)]

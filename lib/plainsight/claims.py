@@ -110,13 +110,20 @@ def seeds_agreeing(claim: Claim, effect: Effect) -> int:
     return sum(seed * claim.direction > 0 for seed in effect.seed_effects)
 
 
-def judge(claim: Claim, effect: Effect, scale: str, world: str, notebook: str) -> dict[str, Any]:
+def is_withheld(effect: Effect, world: str) -> bool:
+    """Whether an effect is about fewer than ``plainsight.words.MIN_PATIENTS`` patients of a world that is not open."""
+    return world not in OPEN and effect.interval.n_patients < words.MIN_PATIENTS
+
+
+def judge(
+    claim: Claim, effect: Effect, scale: str, world: str, notebook: str, withheld: bool = False
+) -> dict[str, Any]:
     """One row of the ledger. The statistic ends in what is claimed of it: ``> 0``, ``< 0``, or within which margin.
 
-    An effect of fewer than ``plainsight.words.MIN_PATIENTS`` patients of a world that is not open has no numbers.
+    An effect that `is_withheld` has no numbers, nor has one that is ``withheld`` because it would give such a one away.
     """
     shown = effect.interval
-    if world not in OPEN and shown.n_patients < words.MIN_PATIENTS:
+    if withheld or is_withheld(effect, world):
         shown = replace(shown, estimate=math.nan, low=math.nan, high=math.nan)
     claimed = {1: "> 0", -1: "< 0"}.get(claim.direction, f"within ±{claim.margin}")
     return {

@@ -30,8 +30,8 @@ BYTES = 4
 IMAGE_BYTES = 300_000
 """Of a made image of 512 x 512 as PNG, roughly."""
 
-PEAKS: Mapping[str, float] = MappingProxyType({"V100": 125e12, "A40": 150e12, "A100": 312e12, "H100": 989e12})
-"""Peak operations a second in half precision, matrices dense, as the manufacturer's data sheets say (H100: SXM)."""
+PEAKS: Mapping[str, float] = MappingProxyType({"A40": 150e12, "A100": 312e12, "H100": 989e12})
+"""Peak operations a second in bf16, matrices dense, as the manufacturer's data sheets say (H100: SXM)."""
 PAPER_HOURS: Mapping[str, float] = MappingProxyType({"finetune_f": 240.0, "finetune_l": 580.0})
 """A100 hours that seed 000 states for its two trainings (section "Baseline Method")."""
 TUNED_IMAGES = 36.0

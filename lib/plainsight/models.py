@@ -310,17 +310,22 @@ def _load_text_encoder(folder: Path, tokenizer: Path) -> tuple[PreTrainedModel, 
 
 
 def load_part(cls: type, folder: Path) -> object:
-    """``cls.from_pretrained(folder)``, weights from safetensors only; InputError with one line when that fails."""
+    """``cls.from_pretrained(folder)``, weights from safetensors only and as float32, whatever they are stored as.
+
+    Raises InputError with one line when that fails, or a weight is missing.
+    """
     if not folder.is_dir():  # else the libraries take the path for a name on their hub
         raise InputError(f"{folder}: no such folder; a saved {cls.__name__} belongs there")
-    options = {"use_safetensors": True} if issubclass(cls, torch.nn.Module) else {}
+    options = {"use_safetensors": True, "output_loading_info": True}
     if cls is BertModel:
         options["add_pooling_layer"] = False  # a summary that no U-Net reads
     try:
-        if not issubclass(cls, PreTrainedModel):
-            return cls.from_pretrained(folder, **options)
-        part, report = cls.from_pretrained(folder, output_loading_info=True, **options)
-        if missing := sorted(report["missing_keys"]):  # transformers would draw them at random
+        if not issubclass(cls, torch.nn.Module):
+            return cls.from_pretrained(folder)
+        # Else a text encoder would get the precision that its configuration names, other than the U-Net.
+        precision = "dtype" if issubclass(cls, PreTrainedModel) else "torch_dtype"
+        part, report = cls.from_pretrained(folder, **options, **{precision: torch.float32})
+        if missing := sorted(report["missing_keys"]):  # the libraries would draw them at random, or leave them out
             raise ValueError(f"weights are missing, first of all {missing[0]}")
         return part
     except Exception as error:  # every library raises its own kinds here

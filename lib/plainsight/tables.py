@@ -252,9 +252,9 @@ def caption(number: int, table: pd.DataFrame, setting: Setting) -> str:
     foundation = ", one foundation" if (whole["variant"] == FOUNDATION).any() else ""
     printed = "published_std" in table and table["published_std"].notna().any()
     spread = ", ± standard deviation over three trainings where printed" if printed else ""
-    templates = ", each the name of its finding in a short template" if setting.world == "nih" else ""
+    templates = ", each the name of its finding in a short template," if setting.world == "nih" else ""
     return (
-        f"{setting.title(number)}; {setting.trained}. {int(whole['n'].max())} phrases{templates}, of "
+        f"{setting.title(number)}; {setting.trained}. {int(whole['n'].max())} phrases{templates} of "
         f"{int(whole['patients'].max())} patients; {number_of_seeds} training seed{'s' * (most > 1)} of each "
         f"fine-tuned model{foundation}. "
         "Ours: mean over seeds ± standard deviation over seeds [95 % interval, patients resampled]. Published: MS-CXR, "
@@ -366,10 +366,13 @@ def refuse_private(table: pd.DataFrame, where: str) -> None:
 def few(table: pd.DataFrame) -> pd.Series:
     """Which rows of a tidy frame are about fewer than ``MIN_PATIENTS`` patients, but some, or count so few.
 
-    A row without ``patients`` is judged by its ``value`` where that is a count: metrics ``n_...``, as in Table 9.
+    With a finding of so few its averages are among them: they would give it away, together with the other findings. A
+    row without ``patients`` is judged by its ``value`` where that is a count: metrics ``n_...``, as in Table 9.
     """
     if "patients" in table:
-        return table["patients"].between(1, MIN_PATIENTS - 1)
+        found = table["patients"].between(1, MIN_PATIENTS - 1)
+        averages = table["finding"].isin((MACRO, WEIGHTED)) if "finding" in table else False
+        return found | (averages & found.any())
     if {"metric", "value"} <= set(table):
         return table["metric"].str.startswith("n_") & table["value"].between(1, MIN_PATIENTS - 1)
     return pd.Series(False, index=table.index)

@@ -98,7 +98,8 @@ def auc_values(judged: pd.DataFrame, findings: Sequence[str], extractor: str, re
 
 
 def _auc_by_half(rows: pd.DataFrame, findings: Sequence[str], resamples: int) -> pd.DataFrame:
-    """Columns finding, half, value, ``n`` (images that were to show the finding) and patients."""
+    """Columns finding, half, value, ``n`` (images that were to show the finding) and patients: of these images, or of
+    the healthy ones that they are told from, whichever are fewer."""
     scores, asked = rows[list(findings)].to_numpy(), rows["finding"].to_numpy()
     patients = rows["patient"].to_numpy(dtype=str)
     drawn = (mask for (mask,) in halves([patients], resamples, numpy_generator(0, HALVES)))
@@ -107,11 +108,12 @@ def _auc_by_half(rows: pd.DataFrame, findings: Sequence[str], resamples: int) ->
         auc = pd.Series(auc_by_finding(scores[mask], asked[mask], findings, NO_FINDING))
         auc[MACRO] = auc.mean()
         parts.append(auc.rename("value").rename_axis("finding").reset_index().assign(half=half))
-    present = rows["finding"].str.split("|").explode()
-    shows = {finding: int((present == finding).sum()) for finding in findings}
-    shows[MACRO] = int((rows["finding"] != NO_FINDING).sum())
-    found = pd.concat(parts, ignore_index=True)
-    return found.assign(n=found["finding"].map(shows), patients=len(np.unique(patients)))
+    shown = np.array([[finding in names.split("|") for finding in findings] for names in asked])
+    ill = asked != NO_FINDING
+    healthy = len(np.unique(patients[~ill]))
+    counts = [(int(mask.sum()), min(len(np.unique(patients[mask])), healthy)) for mask in (*shown.T, ill)]
+    shows = pd.DataFrame(counts, columns=["n", "patients"]).assign(finding=[*findings, MACRO])
+    return pd.concat(parts, ignore_index=True).merge(shows, on="finding")
 
 
 def by_half(values: pd.DataFrame) -> np.ndarray:

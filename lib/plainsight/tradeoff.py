@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from plainsight.claims import Claim, judge, ledger
+from plainsight.claims import Claim, is_withheld, judge, ledger
 from plainsight.published import AVERAGE
 from plainsight.seeding import numpy_generator
 from plainsight.statistics import Average, Effect, bootstrap_mean, compare
@@ -196,7 +196,11 @@ def judge_all(
     rows = overestimated(rows)
     parts = [(one, *_rows(one, rows, several)) for one in chosen]
     effects = [(one, _effect(one, a, b, resamples)) for one, a, b in parts if a and (b or one.b is None)]
-    return ledger([judge(one.claim, effect, scale, world, notebook) for one, effect in effects])
+    # Averages, together with the other findings, would give away the one that is not shown.
+    part = any(one.finding and is_withheld(effect, world) for one, effect in effects)
+    return ledger(
+        [judge(one.claim, effect, scale, world, notebook, part and not one.finding) for one, effect in effects]
+    )
 
 
 def choose_examples(rows: pd.DataFrame, findings: Sequence[str], several: Collection[str]) -> list[str]:

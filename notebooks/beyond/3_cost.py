@@ -66,7 +66,7 @@ print(f"Share of the peak: {plain:.1%} in the paper, {tuned:.1%} tuned ({cost.TU
 table = cost.table_of_cost(settings, experiments)
 shown = table.assign(operations=table["operations"] / 1e21).set_index("table")
 shown[f"days on {settings.processes} A100"] = shown["A100"] / settings.processes / 24
-shown.round({"operations": 2, "gigabytes": 0, **dict.fromkeys(shown.filter(regex="V100|A40|A100|H100"), 1)})
+shown.round({"operations": 2, "gigabytes": 0, **dict.fromkeys(shown.filter(regex="|".join(cost.PEAKS)), 1)})
 
 # %% [markdown]
 # ## The numbers, read aloud

@@ -51,6 +51,14 @@ def test_the_first_of_several_windows_and_rescaled_values(tmp_path):
     np.testing.assert_allclose(dicom.read_grey(tmp_path / "a.dicom", "a"), expected, atol=1e-5)
 
 
+def test_an_empty_window_is_none_and_an_impossible_one_is_named(tmp_path):
+    write_dicom(tmp_path / "a.dicom", RAMP, bits=12, window=("", ""))
+    np.testing.assert_allclose(dicom.read_grey(tmp_path / "a.dicom", "a"), RAMP / RAMP.max(), atol=1e-6)
+    write_dicom(tmp_path / "b.dicom", RAMP, bits=12, window=(100, 0))
+    with pytest.raises(InputError, match=r"b\.dicom: its window .* is impossible"):
+        dicom.read_grey(tmp_path / "b.dicom", "b.dicom")
+
+
 def test_one_value_everywhere_is_black(tmp_path):
     write_dicom(tmp_path / "a.dicom", np.full((4, 4), 7))
     assert (dicom.read_grey(tmp_path / "a.dicom", "a") == 0).all()

@@ -10,6 +10,7 @@ import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+import requests
 
 from plainsight.data import fetch
 from plainsight.data.manifests import File, Manifest
@@ -87,7 +88,8 @@ def test_an_archive_is_fetched_unpacked_and_deleted(server, tmp_path, digest, sa
     assert (tmp_path / "x" / "1").read_text() == "one" and (tmp_path / "y").read_text() == "two"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.zip.unpacked", "x", "y"]
     asked = len(server.asked)
-    assert fetch.fetch(wanted, tmp_path) == ["a.zip: was there"] and len(server.asked) == asked
+    done = "a.zip: was unpacked before; to fetch it again, delete a.zip.unpacked"
+    assert fetch.fetch(wanted, tmp_path) == [done] and len(server.asked) == asked
 
 
 def test_md5_will_do_where_that_is_what_is_known(server, tmp_path):
@@ -204,3 +206,15 @@ def test_damaged_archives_and_unpacking_that_goes_on(tmp_path):
     (tmp_path / "y").write_text("t")
     assert fetch.unpack(tmp_path / "a.zip", tmp_path) == 2
     assert (tmp_path / "x").read_text() == "ONE" and (tmp_path / "y").read_text() == "two"
+
+
+def test_an_address_that_leads_away_from_https_is_refused(tmp_path, monkeypatch):
+    def led_away(url, **_):
+        answer = requests.Response()
+        answer.url, answer.status_code, answer.raw = "http://mirror/a.zip", 200, io.BytesIO(b"bytes")
+        return answer
+
+    monkeypatch.setattr(requests, "get", led_away)
+    with pytest.raises(InputError, match=r"https://a/a\.zip: leads to an address without https"):
+        fetch.resume("https://a/a.zip", tmp_path / "a.zip", tmp_path / "a.zip.part")
+    assert not list(tmp_path.iterdir())

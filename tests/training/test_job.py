@@ -110,7 +110,7 @@ def test_the_foundation_lies_in_its_own_world_and_has_one_seed(job, tmp_path):
     [
         ("finetune", 1, None, 8, 1),
         ("finetune", 4, 2, 8, 4),
-        ("finetune", 16, 2, 16, 4),  # a batch of 8: no process has less than 2
+        ("finetune", 16, 2, 16, 8),  # a batch of 8
         ("finetune", 16, None, 16, 1),
         ("finetune", 4, 1, 3, 2),  # three could not share 8 evenly
         ("latents", 16, None, 3, 3),

@@ -28,7 +28,8 @@ def read_grey(path: Path, where: str) -> np.ndarray:
     MONOCHROME1, in which large values are dark, is inverted. Any number of bits, signed or not.
 
     Raises:
-        InputError: missing, no DICOM, truncated, in colour, or compressed in a way for which no decoder is installed.
+        InputError: missing, no DICOM, truncated, in colour, with an impossible window, or compressed in a way for which
+            no decoder is installed.
     """
     data = _read(path, where, header_only=False)
     try:
@@ -43,9 +44,12 @@ def read_grey(path: Path, where: str) -> np.ndarray:
     if stored.ndim != 2:
         raise InputError(f"{where}: holds several pictures or colours; a radiograph is one grey picture")
     values = apply_modality_lut(stored, data).astype(np.float64)
-    if "WindowCenter" in data and "WindowWidth" in data:
-        black, white = apply_windowing(np.array([-1e9, 1e9]), data)
-        values = apply_windowing(values, data)
+    if data.get("WindowCenter") is not None and data.get("WindowWidth") is not None:
+        try:
+            black, white = apply_windowing(np.array([-1e9, 1e9]), data)
+            values = apply_windowing(values, data)
+        except (TypeError, ValueError):
+            raise InputError(f"{where}: its window (WindowCenter, WindowWidth) is impossible; fetch it again") from None
     else:
         black, white = values.min(), values.max()
     grey = (values - black) / (white - black) if white > black else np.zeros_like(values)

@@ -53,7 +53,7 @@ def _fetch(file: File, folder: Path) -> str:
     known = f"sha256:{file.sha256}" if file.sha256 else f"md5:{file.md5}" if file.md5 else None
     done = path.with_name(f"{path.name}.unpacked")
     if done.is_file():
-        return "was there"
+        return f"was unpacked before; to fetch it again, delete {done.name}"
     try:
         pooch.get_logger().setLevel(logging.ERROR)
         pooch.retrieve(
@@ -88,11 +88,14 @@ def part_of(path: Path) -> Path:
 def resume(url: str, output: Path, part: Path) -> None:
     """Download to ``output`` by way of ``part``, where what came is kept, to be gone on with the next time.
 
-    Raises requests.RequestException where the connection fails or breaks off.
+    Raises requests.RequestException where the connection fails or breaks off, InputError where the address is one of
+    https and leads to one that is not.
     """
     got = part.stat().st_size if part.is_file() else 0
     headers = {"Range": f"bytes={got}-"} if got else {}
     with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as answer:
+        if url.startswith("https:") and not all(hop.url.startswith("https:") for hop in (*answer.history, answer)):
+            raise InputError(f"{url}: leads to an address without https; not fetched")
         if answer.status_code != requests.codes.requested_range_not_satisfiable:  # else all of it had come
             answer.raise_for_status()
             got = got if answer.status_code == requests.codes.partial_content else 0

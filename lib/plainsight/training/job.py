@@ -125,8 +125,8 @@ class Job:
     def processes(self, devices: int, nodes: int = 1) -> int:
         """Over how many processes the job is spread on so many machines with so many devices each.
 
-        At most the scale's number, the same on each machine, or a single one; a training's batch is shared evenly, with
-        no share below the ``device_batch``.
+        At most the scale's number, the same on each machine, or a single one; a training's batch is shared evenly, or
+        stays in one process where no ``device_batch`` is set.
         """
         scale = self.read_scale()
         limit, batch = min(devices * nodes, scale.processes), 0
@@ -137,7 +137,7 @@ class Job:
         elif self.stage != "latents":
             return 1
         if batch:
-            limit = min(limit, max(1, batch // (scale.denoising.device_batch or batch)))
+            limit = min(limit, batch if scale.denoising.device_batch else 1)
         shared = [count for count in range(nodes, limit + 1, nodes) if batch % count == 0]
         return max(shared, default=1)
 
