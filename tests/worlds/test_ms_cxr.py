@@ -225,12 +225,20 @@ def test_check_looks_for_what_training_takes_where_there_is_training(data):
         worlds.check_data("ms_cxr", data, trains=True)
 
 
-def test_a_training_set_of_another_size_than_the_papers_stops_with_both(data, settings, monkeypatch):
-    whole = replace(ALL, train=5)
+def test_sets_of_another_size_than_the_papers_stop_with_all_numbers(data, settings, monkeypatch):
+    whole = replace(ALL, train=5, generation=4)
     monkeypatch.setitem(mimic_cxr.RELEASE, "training images", 5)
+    monkeypatch.setitem(mimic_cxr.RELEASE, "prompts", 4)
     made(data, settings, whole)  # one of the five validates
+    monkeypatch.setitem(mimic_cxr.RELEASE, "prompts", 3)
+    with pytest.raises(
+        InputError, match="cxr_jpg: prompts: expected 3, found 4; fetch it again, or state a part's own"
+    ):
+        made(data, settings, whole, "prompts")
     monkeypatch.setitem(mimic_cxr.RELEASE, "training images", 4)
-    with pytest.raises(InputError, match="training images: expected 4, found 5; fetch it again, or state a part's own"):
+    with pytest.raises(
+        InputError, match="training images: expected 4, found 5; prompts: expected 3, found 4; fetch it"
+    ):
         made(data, settings, whole, "other")
     assert not (data.parent / "other" / "examples.parquet").exists()
-    made(data, settings, replace(ALL, train=3), "less")  # a smaller set is one on purpose
+    made(data, settings, replace(ALL, train=3, generation=0), "less")  # a smaller set is one on purpose

@@ -27,9 +27,10 @@ RELEASE = {
     "patients": 65_379,
     "labelled studies": 227_827,
     "training images": 162_651,
+    "prompts": 5_005,
 }
-"""What the publisher counts (Johnson et al. 2019, and the rows of its files), and the training set of seeds 000 and 001
-(``plainsight.worlds.ms_cxr``)."""
+"""What the publisher counts (Johnson et al. 2019, and the rows of its files); and of ``plainsight.worlds.ms_cxr`` the
+training set of seeds 000 and 001, and the impressions that seed 000 makes images of (its Table 9)."""
 
 SPLITS = ("train", "validate", "test")
 FRONTAL = ("PA", "AP")

@@ -124,7 +124,7 @@ def _with_impressions(
     """The rows of the other splits: what images are made from, validation, training.
 
     Whoever asks for as many training images as the papers have gets all that may train, and they must be the papers'
-    number, validation included. ``folder`` is that of MIMIC-CXR-JPG.
+    number, validation included; with prompts it is the same. ``folder`` is that of MIMIC-CXR-JPG.
     """
     labels = labels.reindex(images["study"], fill_value=False).set_axis(images.index)
     rows = images.assign(
@@ -138,8 +138,9 @@ def _with_impressions(
     single = (labels.sum(axis=1) == 1) & (rows["finding"] != OTHER)
     made_from = _capped(rows[long_enough & p19 & single])
     free = rows[long_enough & ~p19 & ~rows["number"].isin(boxes["patient"])]
-    if size.train >= mimic_cxr.RELEASE["training images"]:
-        counts.require({"training images": len(free)}, mimic_cxr.RELEASE, folder)
+    asked = {"training images": (size.train, free), "prompts": (size.generation, made_from)}
+    whole = {what: len(rows) for what, (count, rows) in asked.items() if count >= mimic_cxr.RELEASE[what]}
+    counts.require(whole, mimic_cxr.RELEASE, folder)
     validation = _at_most(free[free["official"] == "validate"], size.validation, "validation")
     train = _at_most(free[~free["patient"].isin(validation["patient"])], size.train, "train")
     return [_at_most(made_from, size.generation, "generation"), validation, train]
