@@ -47,7 +47,7 @@ def distances(fid: float, seed: int = 0) -> pd.DataFrame:
 
 
 def similarity(mean: float, seed: int = 0) -> pd.DataFrame:
-    """Twelve prompts of six patients, and what the paper's code computes: .1 more."""
+    """Twelve prompts of six patients, and what the paper's code computes: .1 more; real images have .3."""
     values = mean + 0.01 * np.random.default_rng(seed).normal(size=12)
     parts = []
     for prompts in PROMPTS:
@@ -55,7 +55,8 @@ def similarity(mean: float, seed: int = 0) -> pd.DataFrame:
         rows = pd.DataFrame({**rows, "finding": "Edema", "reading": CORRECTED, "ms_ssim": values})
         drawn = {"example_id": "", "patient": "", "finding": "", "reading": AS_PUBLISHED, "ms_ssim": mean + 0.1}
         parts.append(pd.concat([rows, pd.DataFrame([drawn])]).assign(prompts=prompts))
-    return pd.concat(parts, ignore_index=True)
+    real = pd.DataFrame({"example_id": ["r0", "r1"], "patient": ["p0", "p9"], "finding": "Edema", "reading": CORRECTED})
+    return pd.concat([*parts, real.assign(ms_ssim=[0.2, 0.4], prompts=REAL)], ignore_index=True)
 
 
 def judged(variant: str, seed: int = 0) -> pd.DataFrame:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -182,6 +184,19 @@ def test_similarity_is_ms_ssim_by_prompt_and_one_row_as_published():
     assert (found["prompts"] == "impressions").all()
 
 
+@pytest.mark.parametrize(("patients", "together"), [(5, 4), (2, 2)])
+def test_real_images_of_different_patients_are_compared(patients, together):
+    rows = examples("generation", ["Edema", "No Finding"] * patients)
+    images = pixels(len(rows), 4)
+    found = fidelity.real_similarity(images, rows)
+    assert found["prompts"].tolist() == [REAL] and found["reading"].tolist() == [CORRECTED]
+    first = int(np.flatnonzero(rows["example_id"] == found["example_id"].item()).item())
+    others = [number for number in range(0, len(rows), 2) if number != first]  # one image a patient
+    groups = [[first, *some] for some in itertools.combinations(others, together - 1)]
+    expected = diversity.ms_ssim_corrected(torch.stack([images[group] for group in groups]))
+    assert np.isclose(expected, found["ms_ssim"].item()).sum() == 1
+
+
 def test_judged_images_keep_what_was_asked_and_every_score(sets, judges):
     images, rows = sets
     found = fidelity.judged(images, rows, judges["phantom"], 4)
@@ -197,7 +212,12 @@ def test_score_rows_may_be_published(sets, judges, tmp_path):
     extractors = {"scenes": judges["scenes"].extractor("scenes")}
     kinds = {
         "distances": fidelity.distances(images, rows, extractors, "scenes", 4, 2),
-        "similarity": fidelity.similarity(images[REAL].unflatten(0, (4, 3)), rows[REAL].head(4), "impressions"),
+        "similarity": pd.concat(
+            [
+                fidelity.similarity(images[REAL].unflatten(0, (4, 3)), rows[REAL].head(4), "impressions"),
+                fidelity.real_similarity(images[REAL], rows[REAL]),
+            ]
+        ),
         "judged": fidelity.judged(images, rows, judges["phantom"], 4),
     }
     (tmp_path / "fresh").mkdir()

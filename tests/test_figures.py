@@ -218,9 +218,11 @@ def test_made_images_are_drawn_with_intervals_and_the_papers_without():
         for metric in ("fid", "ms_ssim")
     ]
     titles = {"fid": "FID\n(squared units)", "ms_ssim": "MS-SSIM (0 to 1)"}
-    figure = figures.made_images(pd.DataFrame(cells), titles, "Ours", "Published")
+    figure = figures.made_images(pd.DataFrame(cells), titles, "Ours", "Published", {"ms_ssim": 0.7})
     assert len(figure.axes) == 4
-    assert [axis.get_xlabel() for axis in figure.axes] == ["", "", *titles.values()]
+    assert [axis.get_xlabel() for axis in figure.axes] == 2 * [*titles.values()]
+    real = [[line.get_xdata()[0] for line in axis.lines if line.get_linestyle() == "--"] for axis in figure.axes]
+    assert real == [[], [0.7], [], []]
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == list(prompts)
     for axis, value, width in zip(figure.axes, (2.0, 2.0, 60.0, 60.0), (1.5, 1.5, 0.0, 0.0), strict=True):
         dots = [line for line in axis.lines if line.get_linestyle() == "None" and len(line.get_xdata()) == 2]
@@ -229,7 +231,10 @@ def test_made_images_are_drawn_with_intervals_and_the_papers_without():
         assert {round(float(np.ptp(bar)), 6) for bar in bars} == {width}
         assert axis.get_xlim()[0] == 0
     (legend,) = figure.legends
-    assert [text.get_text() for text in legend.get_texts()] == [figures.NAMES[name] for name in variants]
+    assert [text.get_text() for text in legend.get_texts()] == [
+        *(figures.NAMES[name] for name in variants),
+        "Real images",
+    ]
 
 
 def test_samples_are_drawn_as_they_are():

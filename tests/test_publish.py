@@ -257,19 +257,23 @@ def test_cells_of_few_patients_are_counted_and_not_printed(tmp_path):
     few = pd.concat([few, table(0.83, patients=13, published=0.7)])
     few["finding"] = ["Edema", "Pneumonia", tables.WEIGHTED]
     fresh, committed = folder(tmp_path / "a", few), tmp_path / "b"
-    counts = pd.DataFrame({"finding": "Edema", "metric": ["n_a", "n_b", "n_c"], "value": [0, 4, 5]})
-    tables.write_table(counts, fresh / "table_09.csv")
+    counts = {"finding": "Edema", "metric": ["n_a", "n_b", "n_c"], "value": [0, 6, 6], "patients": [0, 4, 5]}
+    tables.write_table(pd.DataFrame(counts), fresh / "table_09.csv")
+    shares = {"finding": "Edema", "metric": ["cnr", "auc"], "value": 0.5, "patients": 9, "training_patients": [4, 5]}
+    tables.write_table(pd.DataFrame(shares), fresh / "table_06.csv")
     for name in ("table_01.md", "figure_table_01.png", "figure_table_01.svg"):
         (fresh / name).write_text("0.87")
     assert publish.withheld(fresh, "nih") == {}
-    assert publish.withheld(fresh, "ms_cxr") == {"table_01.csv": 2, "table_09.csv": 1}
-    assert publish.publish(fresh, committed, "ms_cxr") == ["claims.csv", "table_01.csv", "table_09.csv"]
+    assert publish.withheld(fresh, "ms_cxr") == {"table_01.csv": 2, "table_06.csv": 1, "table_09.csv": 1}
+    names = ["claims.csv", "table_01.csv", "table_06.csv", "table_09.csv"]
+    assert publish.publish(fresh, committed, "ms_cxr") == names
     assert not any("0.87" in path.read_text() for path in committed.iterdir())
     told = pd.read_csv(committed / "table_01.csv")
     assert told["value"].tolist()[0] == 0.81 and told["published"].tolist() == [0.9, 0.8, 0.7]
     # The average and the other finding would give it away.
     assert told.loc[1:, ["value", "std", "low", "high", "patients"]].isna().all(axis=None)
     assert pd.read_csv(committed / "table_09.csv")["value"].isna().tolist() == [False, True, False]
+    assert pd.read_csv(committed / "table_06.csv")["value"].isna().tolist() == [True, False]
     assert not publish.compare(fresh, committed)
     publish.publish(fresh, committed, "nih")
     assert "0.87" in (committed / "table_01.md").read_text() and "0.87" in (committed / "table_01.csv").read_text()

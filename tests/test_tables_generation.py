@@ -89,8 +89,9 @@ def test_every_metric_stands_there_for_both_prompts_and_extractors(table_04):
             assert counts[variant, prompts, "scenes", AS_PUBLISHED] == ("fid",)
             for reading in (CORRECTED, AS_PUBLISHED):
                 assert counts[variant, prompts, "pixels", reading] == ("ms_ssim",)
+    assert counts[REAL, REAL, "pixels", CORRECTED] == ("ms_ssim",)
     assert not table_04.duplicated(KEYS).any()
-    assert list(dict.fromkeys(table_04["variant"])) == list(tables.VARIANTS)
+    assert list(dict.fromkeys(table_04["variant"])) == [*tables.VARIANTS, REAL]
 
 
 def test_intervals_stay_within_what_a_metric_can_be():
@@ -112,6 +113,14 @@ def test_ms_ssim_is_the_mean_over_prompts(table_04):
     assert cell["low"] < cell["value"] < cell["high"] and (cell["n"], cell["patients"]) == (12, 6)
     drawn = cells.loc[("foundation", "phrases", "pixels", AS_PUBLISHED, "ms_ssim")]
     assert drawn["value"] == pytest.approx(9 / 20 + 0.1, rel=1e-5) and np.isnan(drawn["low"]) and drawn["n"] == 12
+    real = cells.loc[(REAL, REAL, "pixels", CORRECTED, "ms_ssim")]
+    assert real["value"] == pytest.approx(0.3) and (real["n"], real["patients"], real["seeds"]) == (2, 2, 1)
+
+
+def test_what_real_images_have_stands_under_the_models(fresh_04):
+    text = tables_generation.distances_markdown(fresh_04, "caption", SETTING, "scenes")
+    block = text.split("### MS-SSIM")[1].split("###")[0].strip().splitlines()
+    assert block[-3].startswith("| Finetune_F") and block[-1] == "Real images of different patients: 30.0 [20.0, 40.0]."
 
 
 def test_published_values_stand_beside_their_own_cells_only(table_04):

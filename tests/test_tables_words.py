@@ -48,7 +48,7 @@ def test_where_no_word_is_shared_start_end_and_keywords_remain(tmp_path):
     attached = word_rows.attached({})
     few = words.detach(attached[attached["patient"].isin(["p0", "p1", "p2"])])
     rows = pd.concat([few.assign(variant=variant, seed=0) for variant in tables.VARIANTS], ignore_index=True)
-    texts = pd.DataFrame({"phrase": ["edema"], "finding": ["Edema"]})
+    texts = pd.DataFrame({"phrase": ["edema"], "finding": ["Edema"], "patient": ["p0"]})
     words.count_texts(texts, FINDINGS, []).assign(wordings=0).to_parquet(tmp_path / "counts.parquet")
     counts = pd.read_parquet(tmp_path / "counts.parquet")
     table = tables_words.words_table(rows, FINDINGS, 50, more_than=1)
@@ -155,16 +155,20 @@ def test_a_finding_with_fewer_than_three_words_has_dashes(rows):
 
 
 def test_table_09_counts_ours_and_the_papers_apart(tmp_path):
-    splits = pd.DataFrame(
-        {"finding": ["Edema", "Effusion", "No Finding"], "grounding": [5, 7, 0], "generation": [1, 2, 3]}
-    )
+    counted = {"Edema": (9, 5, 1), "Effusion": (9, 7, 2), "No Finding": (9, 0, 3)}
+    rows = [
+        {"finding": finding, "split": split, "images": images, "patients": min(images, 4)}
+        for finding, counts in counted.items()
+        for split, images in zip(("train", "grounding", "generation"), counts, strict=True)
+    ]
+    splits = pd.DataFrame(rows)
     paper = published.read(FOLDER, "tradeoff", 9)
     names = {"Edema": "Edema", "No Finding": "No Finding"}
     findings = ["No Finding", "Edema", "Effusion"]
     table = tables_words.table_09(splits, findings, worlds.KEYWORDS, paper, names)
     tables.write_table(table, tmp_path / "t.csv")
     back = pd.read_csv(tmp_path / "t.csv").set_index(["finding", "metric"])
-    assert back["value"].tolist() == [0, 3, 5, 1, 7, 2]
+    assert back["value"].tolist() == [0, 3, 5, 1, 7, 2] and back["patients"].tolist() == [0, 3, 4, 1, 4, 2]
     assert back["published"].loc["Edema"].tolist() == [46, 408] and back["published"].loc["Effusion"].isna().all()
     lines = tables_words.table_09_markdown(table, "caption", paper, names).splitlines()
     cells = [[part.strip() for part in line.strip("|").split("|")] for line in lines[4:]]
@@ -180,7 +184,7 @@ def counts(table: pd.DataFrame) -> pd.DataFrame:
     """Words counted in 100 training texts a finding: alphabetical order is the order of how common they are."""
     pairs = table[["finding", "word"]].drop_duplicates()
     pairs = pairs[~pairs["word"].isin(words.SPECIAL)].sort_values("word").reset_index(drop=True)
-    return pairs.assign(with_word=range(10, 10 + len(pairs)), texts=100, wordings=2)
+    return pairs.assign(with_word=range(10, 10 + len(pairs)), training_patients=7, texts=100, wordings=2)
 
 
 def test_points_are_means_over_phrases(rows, table):
@@ -220,7 +224,9 @@ def test_correlation_is_that_of_means_over_seeds_and_each_seeds_own(rows, table,
 def test_without_words_there_are_no_correlations_but_rows_that_say_so(rows):
     mine = rows[(rows["raw"] == 0) & rows["word"].isin(words.SPECIAL)]
     table = tables_words.words_table(mine, FINDINGS, 20, more_than=9)
-    empty = pd.DataFrame({"finding": [], "word": [], "with_word": [], "texts": [], "wordings": []})
+    empty = words.count_texts(pd.DataFrame(columns=["phrase", "finding", "patient"], dtype="str"), [], []).assign(
+        wordings=0
+    )
     found = tables_words.points(mine, tables_words.with_counts(table, empty), KEYWORDS)
     figures = tables_words.correlations(found[~found["keyword"]], 20)
     assert figures["value"].isna().all() and (figures["words"] == 0).all() and len(figures) == 3

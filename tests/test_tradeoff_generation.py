@@ -144,6 +144,7 @@ def test_a_handful_of_images_runs_through(tmp_path):
                 kinds["distances"].append(found.assign(prompts=prompts, extractor=extractor, reading=reading, **sizes))
             kinds["similarity"].append(generation_rows.similarity(0.5).query("prompts == @prompts").head(5))
             kinds["similarity"].append(generation_rows.similarity(0.5).query("prompts == @prompts").tail(1))
+        kinds["similarity"].append(generation_rows.similarity(0.5).query("prompts == 'real'"))
         for kind, parts in kinds.items():
             path = tmp_path / generation_scores.place(kind, generation_scores.Made(variant, 0))
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -167,7 +168,7 @@ def test_a_handful_of_images_runs_through(tmp_path):
     table_05 = tables_generation.beside(tables_generation.table_05(recognised), PAPER[5], "scenes")
     assert "nan" not in tables_generation.auc_markdown(table_05, tables_generation.caption_05(table_05, setting))
     shown = tables_generation.for_figure(table_04, "phantom", "scenes")
-    figures.save(figures.made_images(shown, {"fid": "a", "fid_xrv": "b", "ms_ssim": "c"}, "o", "p"), tmp_path / "f")
+    figures.save(figures.made_images(shown, {"fid": "a", "fid_xrv": "b", "ms_ssim": "c"}, "o", "p", {}), tmp_path / "f")
     values = pd.concat([tables_generation.distance_values(distances), recognised], ignore_index=True)
     ledger = tradeoff_generation.judge_generation(CHOSEN, values, PAPER, "smoke", "phantom", "scenes")
     assert set(ledger["verdict"]) == {"inconclusive"} and len(ledger) == len(CHOSEN) + 1

@@ -28,12 +28,17 @@ def test_texts_are_counted_by_hand():
         {
             "phrase": ["Left effusion. Left!", "No effusion", "the LEFT lung", "No Finding"],
             "finding": ["Effusion|Edema", "Edema", "Effusion", "No Finding"],
+            "patient": ["a", "b", "a", "c"],
         }
     )
     counts = words.count_texts(texts, ["Effusion", "Edema"], ["left", "effusion", "mass"])
     found = counts.set_index(["finding", "word"])
     assert found["with_word"].to_dict() == {
         **{("Effusion", "left"): 2, ("Effusion", "effusion"): 1, ("Effusion", "mass"): 0},
+        **{("Edema", "left"): 1, ("Edema", "effusion"): 2, ("Edema", "mass"): 0},
+    }
+    assert found["training_patients"].to_dict() == {
+        **{("Effusion", "left"): 1, ("Effusion", "effusion"): 1, ("Effusion", "mass"): 0},
         **{("Edema", "left"): 1, ("Edema", "effusion"): 2, ("Edema", "mass"): 0},
     }
     assert (found["texts"] == 2).all()

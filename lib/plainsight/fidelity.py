@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
 
@@ -120,6 +121,21 @@ def similarity(images: torch.Tensor, chosen: pd.DataFrame, prompts: str) -> pd.D
     all_of_them = {"example_id": "", "patient": "", "finding": "", "reading": AS_PUBLISHED, "ms_ssim": drawn}
     rows = pd.concat([rows, pd.DataFrame([all_of_them])], ignore_index=True)
     return rows.assign(prompts=prompts)
+
+
+def real_similarity(images: torch.Tensor, real: pd.DataFrame) -> pd.DataFrame:
+    """Score rows of kind ``similarity`` of real images (N, 3, H, W) uint8: how alike those of different patients are.
+
+    An image a patient, in an order of chance, as many at a time as there are made of a prompt; each row bears the names
+    of its first. ``real`` are the examples of the images.
+    """
+    alone = np.flatnonzero(~real["patient"].duplicated())
+    together = min(REPETITIONS, len(alone))
+    drawn = numpy_generator(0, "real_similarity").permutation(alone)
+    groups = drawn[: len(drawn) // together * together].reshape(-1, together)[:REPEATED_PROMPTS]
+    rows = real.iloc[groups[:, 0]][["example_id", "patient", "finding"]].reset_index(drop=True)
+    alike = diversity.ms_ssim_corrected(images[torch.from_numpy(groups)])
+    return rows.assign(reading=CORRECTED, ms_ssim=alike, prompts=REAL)
 
 
 def judged(

@@ -416,7 +416,9 @@ def figure_03(points: pd.DataFrame, correlations: pd.DataFrame) -> Figure:
 
 
 @mpl.rc_context(STYLE)
-def made_images(frame: pd.DataFrame, titles: Mapping[str, str], ours: str, published: str) -> Figure:
+def made_images(
+    frame: pd.DataFrame, titles: Mapping[str, str], ours: str, published: str, real: Mapping[str, float]
+) -> Figure:
     """How good made images are: a column a metric, ours with 95 % intervals above, the paper's, without, below.
 
     Args:
@@ -424,21 +426,23 @@ def made_images(frame: pd.DataFrame, titles: Mapping[str, str], ours: str, publi
             vertical axis: the prompts.
         titles: what stands under each column, by metric, units included.
         ours, published: titles of the two lines of panels.
+        real: what real images of ours have, by metric, where that can be said: a line.
     """
     names = list(dict.fromkeys(frame["finding"]))
     theirs = frame.assign(value=frame["published"], low=frame["published"], high=frame["published"])
-    size = {"figsize": (3.2 * len(titles) + 1, 2 * (0.6 * len(names) + 0.9) + 0.6), "layout": "constrained"}
+    size = {"figsize": (3.2 * len(titles) + 1, 2 * (0.6 * len(names) + 1.2) + 0.6), "layout": "constrained"}
     figure, axes = plt.subplots(2, len(titles), sharey=True, squeeze=False, **size)
     for line, title, rows in zip(axes, (ours, published), (frame, theirs), strict=True):
         for axis, metric in zip(line, titles, strict=True):
             mine = rows[rows["metric"] == metric]
             _dots(axis, mine, names, mine["value"], mine["value"] - mine["low"], mine["high"] - mine["value"])
+            if rows is frame and metric in real:
+                axis.axvline(real[metric], color="0.4", linewidth=1, linestyle="--", label="Real images")
             axis.set_xlim(0, 1.05 * axis.get_xlim()[1])
+            axis.set_xlabel(titles[metric])
         line[0].set_title(title, loc="left", fontweight="bold")
-    for axis, label in zip(axes[1], titles.values(), strict=True):
-        axis.set_xlabel(label)
     axes[0][0].set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
-    _legend_below(figure, axes[0][0])
+    _legend_below(figure, *axes[0])
     return figure
 
 

@@ -8,7 +8,8 @@ Three kinds, none of which holds text or pixels; all of them name the ``prompts`
   ``n_real``, ``n_generated``, ``features`` (how many an extractor gives) and ``patients`` (how many were halved). The
   reading ``as_published`` is what the code of seed 000 computes (``plainsight.features.as_published``), of FID alone.
 - ``similarity``: how like each other the images of a prompt are. A row a prompt with ``ms_ssim``, and one of reading
-  ``as_published``, the mean over the pairs of images that the code of seed 000 draws, which is of no prompt.
+  ``as_published``, the mean over the pairs of images that the code of seed 000 draws, which is of no prompt. Where
+  ``prompts`` is ``REAL``, a row is about as many real images of different patients: what there is to be reached.
 - ``judged``: what a classifier sees, in worlds with healthy images. A row an image, ``prompts`` being ``REAL`` for real
   ones: example_id, patient, finding (asked for; several joined by ``|``), and the score of each finding in a column of
   its name.

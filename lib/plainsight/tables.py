@@ -366,16 +366,13 @@ def refuse_private(table: pd.DataFrame, where: str) -> None:
 def few(table: pd.DataFrame) -> pd.Series:
     """Which rows of a tidy frame are about fewer than ``MIN_PATIENTS`` patients, but some, or count so few.
 
-    With a finding of so few its averages are among them: they would give it away, together with the other findings. A
-    row without ``patients`` is judged by its ``value`` where that is a count: metrics ``n_...``, as in Table 9.
+    Any column ``...patients`` counts. With a finding of so few its averages are among them: they would give it away,
+    together with the other findings.
     """
-    if "patients" in table:
-        found = table["patients"].between(1, MIN_PATIENTS - 1)
-        averages = table["finding"].isin((MACRO, WEIGHTED)) if "finding" in table else False
-        return found | (averages & found.any())
-    if {"metric", "value"} <= set(table):
-        return table["metric"].str.startswith("n_") & table["value"].between(1, MIN_PATIENTS - 1)
-    return pd.Series(False, index=table.index)
+    counts = table[[name for name in table.columns if name.endswith("patients")]]
+    found = ((counts >= 1) & (counts < MIN_PATIENTS)).any(axis=1)
+    averages = table["finding"].isin((MACRO, WEIGHTED)) if "finding" in table else False
+    return found | (averages & found.any())
 
 
 def withhold(table: pd.DataFrame) -> pd.DataFrame:

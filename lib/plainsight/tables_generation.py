@@ -140,7 +140,13 @@ def tidy(values: pd.DataFrame) -> pd.DataFrame:
 
 
 def similarity_table(rows: pd.DataFrame, resamples: int) -> pd.DataFrame:
-    """MS-SSIM from score rows of kind ``similarity``, tidy as `tidy`: ``n`` prompts, whose patients are resampled."""
+    """MS-SSIM from score rows of kind ``similarity``, tidy as `tidy`: ``n`` prompts, whose patients are resampled.
+
+    Real images are the variant ``REAL``; every model's rows have the same.
+    """
+    real = rows[rows["prompts"] == REAL]
+    real = real[(real["variant"] == real["variant"].iloc[0]) & (real["seed"] == real["seed"].min())]
+    rows = pd.concat([rows[rows["prompts"] != REAL], real.assign(variant=REAL, seed=0)])
     cells = summarise(
         rows.assign(noise_seed=0), ["variant", "prompts", "reading"], ("ms_ssim",), (), resamples, averages=(WEIGHTED,)
     )
@@ -150,7 +156,8 @@ def similarity_table(rows: pd.DataFrame, resamples: int) -> pd.DataFrame:
 
 
 def table_04(distances: pd.DataFrame, similarity: pd.DataFrame, resamples: int) -> pd.DataFrame:
-    """Table 4: FID by two extractors and MS-SSIM, by model and prompts, and every other metric and reading.
+    """Table 4: FID by two extractors and MS-SSIM, by model and prompts, and every other metric and reading; MS-SSIM of
+    real images, too.
 
     Args:
         distances, similarity: score rows (``plainsight.generation_scores.read``); those of `VARIANTS` are shown.
@@ -158,7 +165,7 @@ def table_04(distances: pd.DataFrame, similarity: pd.DataFrame, resamples: int) 
     """
     mine = distances[distances["variant"].isin(VARIANTS)]
     parts = [tidy(distance_values(mine)), similarity_table(similarity, resamples)]
-    return _ordered(pd.concat(parts, ignore_index=True), VARIANTS).drop(columns="finding")
+    return _ordered(pd.concat(parts, ignore_index=True), (*VARIANTS, REAL)).drop(columns="finding")
 
 
 def table_05(values: pd.DataFrame) -> pd.DataFrame:
@@ -204,7 +211,8 @@ def beside(table: pd.DataFrame, published: pd.DataFrame, general: str) -> pd.Dat
 def for_figure(table: pd.DataFrame, world: str, general: str) -> pd.DataFrame:
     """The cells of Table 4 that the paper has, for ``plainsight.figures.made_images``: its names of the metrics."""
     cells = [(extractor, metric) for extractor, metric in metric_names(world, general)]
-    mine = table[(table["reading"] == CORRECTED) & pd.MultiIndex.from_frame(table[["extractor", "metric"]]).isin(cells)]
+    mine = table[(table["reading"] == CORRECTED) & (table["variant"] != REAL)]
+    mine = mine[pd.MultiIndex.from_frame(mine[["extractor", "metric"]]).isin(cells)]
     domain = (mine["metric"] == "fid") & (mine["extractor"] == world)
     return mine.assign(metric=mine["metric"].mask(domain, "fid_xrv"), finding=mine["prompts"].map(LABELS))
 
@@ -274,15 +282,17 @@ def caption_05(table: pd.DataFrame, setting: Setting) -> str:
 def distances_markdown(table: pd.DataFrame, heading: str, setting: Setting, general: str) -> str:
     """Table 4 or 10 for reading: a block a column of the paper, models down, prompts across, the paper's beside."""
     parts = [heading]
-    text = table[table["reading"] == CORRECTED]
+    made, real = (table[(table["variant"] == REAL) == whether] for whether in (False, True))
+    text = made[made["reading"] == CORRECTED]
     for (extractor, metric), title in metric_names(setting.world, general).items():
         rows = text[(text["extractor"] == extractor) & (text["metric"] == metric)]
         if len(rows):
             parts += [f"### {title}", markdown.table(_models_down(rows))]
+    parts += [f"Real images of different patients: {cell_text(cell)}." for cell in real.to_dict("records")]
     parts += ["### Beyond the paper", markdown.table(_beyond(text))]
     parts += [
         "### Both readings: the paper's text, and what its code computes",
-        markdown.table(_readings(table, general)),
+        markdown.table(_readings(made, general)),
     ]
     return "\n\n".join([*parts, *_notes(table)]) + "\n"
 

@@ -7,6 +7,7 @@ enough, not only the best three: which three are best may change with the last d
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -198,17 +199,18 @@ def table_09(
     """Table 9: how many phrases and images there are of each finding, and its keywords, the paper's counts beside.
 
     Args:
-        splits: the step ``word_counts``'s table: finding, and a column a split; a text or image with several findings
-            counts for each.
+        splits: the step ``word_counts``'s table: finding, split, ``images`` and whose they are, ``patients``; an image
+            with several findings counts for each.
         findings: those to show, in order.
         keywords: ours (``plainsight.worlds.KEYWORDS``).
         published: the paper's Table 9.
         names: the paper's name of each of our findings that is the same one.
     """
-    counts = splits.set_index("finding").loc[list(findings), ["grounding", "generation"]]
-    counts = counts.set_axis(["n_discriminative", "n_generative"], axis=1).rename_axis(columns="metric")
-    table = counts.stack().rename("value").reset_index()
-    table.insert(1, "keywords", table["finding"].map(lambda name: ", ".join(keywords[name]) or "–"))
+    metrics = {"grounding": "n_discriminative", "generation": "n_generative"}
+    counts = splits.set_index(["finding", "split"]).loc[list(product(findings, metrics))].reset_index()
+    counts["keywords"] = counts["finding"].map(lambda name: ", ".join(keywords[name]) or "–")
+    counts["metric"] = counts["split"].map(metrics)
+    table = counts.rename(columns={"images": "value"})[["finding", "keywords", "metric", "value", "patients"]]
     theirs = published.set_index(["finding", "metric"])["value"]
     found = zip(table["finding"].map(dict(names)), table["metric"], strict=True)
     return table.assign(published=[theirs.get(key, np.nan) for key in found])
@@ -229,14 +231,14 @@ def table_09_markdown(table: pd.DataFrame, heading: str, published: pd.DataFrame
 
 
 def with_counts(table: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
-    """A table of words with two more columns, missing for SOS, EOS and KEYWORDS.
+    """A table of words with three more columns, missing for SOS, EOS and KEYWORDS.
 
-    ``training_share``: of the training texts about the finding, the share that holds the word; ``wordings``: how many
-    different test phrases about it do. ``counts`` is what the step ``word_counts`` makes (finding, word, ``with_word``,
-    ``texts``, ``wordings``).
+    ``training_share``: of the training texts about the finding, the share that holds the word; ``training_patients``:
+    whose texts those are; ``wordings``: how many different test phrases about it do. ``counts`` is what the step
+    ``word_counts`` makes (finding, word, ``with_word``, ``training_patients``, ``texts``, ``wordings``).
     """
     shares = counts.assign(training_share=counts["with_word"] / counts["texts"])
-    shares = shares[["finding", "word", "training_share", "wordings"]]
+    shares = shares[["finding", "word", "training_share", "training_patients", "wordings"]]
     return table.merge(shares, how="left", on=["finding", "word"])
 
 

@@ -8,7 +8,6 @@ case.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -50,22 +49,28 @@ def count_texts(texts: pd.DataFrame, findings: Iterable[str], words: Iterable[st
     """How many texts about each finding hold each word.
 
     Args:
-        texts: columns ``phrase`` and ``finding``; a text about several findings, joined by ``|``, counts for each.
+        texts: columns ``phrase``, ``finding`` and ``patient``; a text about several findings, joined by ``|``, counts
+            for each.
         findings: the findings to count for.
         words: the words to count.
 
     Returns:
-        Columns finding, word, ``with_word`` and ``texts``, the number of texts about the finding.
+        Columns finding, word, ``with_word``, ``training_patients`` (whose texts those are) and ``texts``, the number of
+        texts about the finding.
     """
     held, words = texts["phrase"].map(distinct), list(words)
     about = texts["finding"].str.split("|").map(set)
     rows = []
     for finding in findings:
-        mine = held[about.map(lambda names, finding=finding: finding in names)]
-        counts = Counter(word for found in mine for word in found)
-        rows += [(finding, word, counts[word], len(mine)) for word in words]
+        mine = about.map(lambda names, finding=finding: finding in names)
+        holders: dict[str, list[str]] = {word: [] for word in words}
+        for patient, found in zip(texts.loc[mine, "patient"], held[mine], strict=True):
+            for word in found & holders.keys():
+                holders[word].append(patient)
+        total = int(mine.sum())
+        rows += [(finding, word, len(whose), len(set(whose)), total) for word, whose in holders.items()]
     # Types are stated because there may be no words.
-    types = {"finding": "str", "word": "str", "with_word": "int64", "texts": "int64"}
+    types = {"finding": "str", "word": "str", "with_word": "int64", "training_patients": "int64", "texts": "int64"}
     return pd.DataFrame(rows, columns=list(types)).astype(types)
 
 

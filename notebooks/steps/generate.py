@@ -96,9 +96,9 @@ if "distances" in wanted:
     halves = space.scale.bootstrap_resamples // 100
     scores["distances"] = fidelity.distances(pixels, everything, extractors, general, batch_size, halves)
 if "similarity" in wanted:
-    scores["similarity"] = pd.concat(
-        [fidelity.similarity(images, rows, name) for name in asked for rows, images in [more(name)]], ignore_index=True
-    )
+    parts = [fidelity.similarity(images, rows, name) for name in asked for rows, images in [more(name)]]
+    parts.append(fidelity.real_similarity(pixels[REAL], real))
+    scores["similarity"] = pd.concat(parts, ignore_index=True)
 if "judged" in wanted:
     scores["judged"] = fidelity.judged(pixels, everything, judges[world], batch_size)
 for kind, path in wanted.items():

@@ -37,10 +37,10 @@ examples = schema.read(folder / "examples.parquet", worlds.findings(world))
 
 # %%
 about = examples.assign(finding=examples["finding"].str.split("|")).explode("finding")
-splits = pd.crosstab(about["finding"], about["split"])
-splits = splits.reindex(index=worlds.findings(world), columns=schema.SPLITS, fill_value=0).rename_axis("finding")
-splits = splits.rename_axis(columns=None).reset_index()
-display(splits)
+splits = about.groupby(["finding", "split"]).agg(images=("image_id", "size"), patients=("patient", "nunique"))
+every = pd.MultiIndex.from_product([worlds.findings(world), schema.SPLITS], names=["finding", "split"])
+splits = splits.reindex(every, fill_value=0).reset_index()
+display(splits.pivot(index="finding", columns="split", values="images").loc[worlds.findings(world), schema.SPLITS])
 
 # %% [markdown]
 # ## Words
@@ -59,7 +59,7 @@ patients = patients[patients >= words.MIN_PATIENTS]
 trained = schema.read(space.world(home) / "examples.parquet", worlds.findings(home))
 texts = schema.read_texts(space.world(home) / "texts.parquet")
 texts = texts[texts["text"] == space.experiments.variants["finetune_f"].text]
-texts = texts.merge(trained[["image_id", "finding"]], on="image_id")
+texts = texts.merge(trained[["image_id", "finding", "patient"]], on="image_id")
 named = worlds.NIH_TO_MSCXR if world == "nih" else {name: name for name in worlds.findings(world)}
 counts = words.count_texts(texts, dict.fromkeys(named.values()), patients.index)
 ours = pd.DataFrame(named.items(), columns=["finding", "theirs"])
