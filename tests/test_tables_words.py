@@ -202,6 +202,20 @@ def test_points_are_means_over_phrases(rows, table):
     assert shared.loc[shared["word"].isin(words.SPECIAL), "training_share"].isna().all()
 
 
+def test_a_word_of_few_training_patients_has_no_share_nor_dot(rows, table):
+    """With none it has a share, 0: that is about nobody."""
+    told = counts(table)
+    told["training_patients"] = [4, 0, *[5] * (len(told) - 2)]
+    told.loc[1, "with_word"] = 0
+    shared = tables_words.with_counts(table, told).set_index(["finding", "word"])
+    few, none = (tuple(told.loc[row, ["finding", "word"]]) for row in (0, 1))
+    assert shared.loc[[few], ["training_share", "training_patients"]].isna().all(axis=None)
+    assert (shared.loc[[few], "wordings"] == 2).all() and (shared.loc[[none], "training_share"] == 0).all()
+    found = tables_words.points(rows[rows["raw"] == 0], shared.reset_index(), KEYWORDS)
+    dots = set(zip(found["finding"], found["word"], strict=True))
+    assert few not in dots and none in dots and len(dots) == len(told) - 1
+
+
 def test_correlation_is_that_of_means_over_seeds_and_each_seeds_own(rows, table, tmp_path):
     found = tables_words.points(rows[rows["raw"] == 0], tables_words.with_counts(table, counts(table)), KEYWORDS)
     figures = tables_words.correlations(found, 50)

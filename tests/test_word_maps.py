@@ -91,7 +91,8 @@ def test_sums_are_those_of_stored_maps_and_output_is_unchanged(masked, given, ti
         expected[side, side] = expected.get((side, side), 0) + maps.unflatten(-1, (side, side))
     assert capture.sums.keys() == expected.keys() and len(expected) == 2
     for size, maps in capture.sums.items():
-        torch.testing.assert_close(maps.double(), expected[size], atol=1e-5, rtol=0)
+        # An error of 1e-6 of a logit of tens is 1e-5 of its weight: how much of it there is differs between processors.
+        torch.testing.assert_close(maps.double(), expected[size], atol=1e-5, rtol=1e-4)
 
 
 def test_some_rows_and_some_layers_of_a_batch(given, tiny_model):

@@ -234,12 +234,15 @@ def with_counts(table: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
     """A table of words with three more columns, missing for SOS, EOS and KEYWORDS.
 
     ``training_share``: of the training texts about the finding, the share that holds the word; ``training_patients``:
-    whose texts those are; ``wordings``: how many different test phrases about it do. ``counts`` is what the step
-    ``word_counts`` makes (finding, word, ``with_word``, ``training_patients``, ``texts``, ``wordings``).
+    whose texts those are; both are missing where those are some, but fewer than ``MIN_PATIENTS``. ``wordings``: how
+    many different test phrases about it hold the word. ``counts`` is what the step ``word_counts`` makes (finding,
+    word, ``with_word``, ``training_patients``, ``texts``, ``wordings``).
     """
     shares = counts.assign(training_share=counts["with_word"] / counts["texts"])
-    shares = shares[["finding", "word", "training_share", "training_patients", "wordings"]]
-    return table.merge(shares, how="left", on=["finding", "word"])
+    rare = shares["training_patients"].between(1, MIN_PATIENTS - 1)
+    told = ["training_share", "training_patients"]
+    shares[told] = shares[told].mask(rare)
+    return table.merge(shares[["finding", "word", *told, "wordings"]], how="left", on=["finding", "word"])
 
 
 def points(rows: pd.DataFrame, table: pd.DataFrame, keywords: Mapping[str, Sequence[str]]) -> pd.DataFrame:
@@ -247,14 +250,14 @@ def points(rows: pd.DataFrame, table: pd.DataFrame, keywords: Mapping[str, Seque
 
     Args:
         rows: what ``table`` was made of.
-        table: from ``with_counts``; its words are taken, without SOS, EOS and KEYWORDS.
+        table: from ``with_counts``; its words that have a ``training_share`` are taken.
         keywords: words of each finding, as they are matched in phrases.
 
     Returns:
         Columns finding, word, ``training_share``, ``keyword`` (whether it is one of the finding's), variant, seed,
         ``cnr`` (mean over phrases).
     """
-    kept = table.loc[~table["word"].isin(SPECIAL), ["finding", "word", "training_share"]].drop_duplicates()
+    kept = table[["finding", "word", "training_share"]].dropna().drop_duplicates()
     pairs = zip(kept["finding"], kept["word"], strict=True)
     kept["keyword"] = np.array([any(key in word for key in keywords[finding]) for finding, word in pairs], dtype=bool)
     means = rows.groupby(["finding", "word", "variant", "seed"])["cnr"].mean().reset_index()
