@@ -203,7 +203,8 @@ for variant in tables.VARIANTS if len(raw) else ():
 #
 # The paper's first thought: a word that many training texts about a finding hold goes along with that finding, and so
 # lights up where it is. Across: the share of the training texts about a finding that hold the word. Up: its CNR. The
-# foundation has read none of these texts: what correlation it shows is not of their making. ρ is Spearman's correlation
+# foundation has read none of these texts: what correlation it shows is not of their making. A word that the training
+# texts of one to four patients hold has no dot, for no table may say so of real reports. ρ is Spearman's correlation
 # with its 95 % interval, words resampled.
 
 # %%
