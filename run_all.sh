@@ -161,7 +161,8 @@ if [ -z "$dry" ]; then
         if ps -p "${other:-0}" -o command= 2>/dev/null | grep -qE 'snakemake|run_all'; then
             fail "another run is under way (process $other); wait for it, or stop it with: kill $other"
         fi
-        { echo "$$ $here" >$lock; } 2>/dev/null || fail "$unwritable"
+        # Aside and renamed: at no time is there a lock that names no run.
+        { echo "$$ $here" >$lock.$$ && mv $lock.$$ $lock; } 2>/dev/null || fail "$unwritable"
     fi
 fi
 
