@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from huggingface_hub import constants
+from huggingface_hub.utils import filter_repo_objects
 
 from plainsight import features, hub, models
 from plainsight.config import Pretrained
@@ -68,12 +69,35 @@ def test_weights_that_are_not_safetensors_are_refused(tiny_model_dir, tmp_path):
         models.load(folder)
 
 
-def test_only_the_files_that_are_needed_are_asked_of_the_hub(monkeypatch, tmp_path):
+@pytest.mark.parametrize("files", [hub.PIPELINE, hub.TEXT_ENCODER])
+def test_only_the_files_that_are_needed_are_asked_of_the_hub(files, monkeypatch, tmp_path):
     asked = {}
     monkeypatch.setattr(hub, "snapshot_download", lambda repo, **options: asked.update(options) or tmp_path)
-    hub.fetch(WANTED, hub.PIPELINE)
-    assert asked["revision"] == COMMIT
-    assert not [name for name in asked["allow_patterns"] if "bin" in name or "ckpt" in name or "fp16" in name]
+    hub.fetch(WANTED, files)
+    assert asked["revision"] == COMMIT and asked["allow_patterns"] == list(files)
+    published = ["pytorch_model.bin", "unet/diffusion_pytorch_model.bin", "model.ckpt", "model.fp16.safetensors"]
+    assert not list(filter_repo_objects(published, allow_patterns=list(files)))
+
+
+def take(folder, files, to):
+    """What of ``folder`` a download of ``files`` leaves, there."""
+    names = [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
+    for name in filter_repo_objects([*names, "pytorch_model.bin"], allow_patterns=list(files)):
+        (to / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(folder / name, to / name)
+
+
+def test_the_files_asked_for_are_a_whole_model(tiny_model_dir, tiny_model, tmp_path):
+    take(tiny_model_dir, hub.PIPELINE, tmp_path)
+    assert models.fingerprint(models.load(tmp_path)) == models.fingerprint(tiny_model)
+
+
+def test_the_files_asked_for_are_a_whole_text_encoder(tiny_model, tmp_path):
+    tiny_model.text_encoder.save_pretrained(tmp_path / "published")
+    tiny_model.tokenizer.save_pretrained(tmp_path / "published")
+    take(tmp_path / "published", hub.TEXT_ENCODER, tmp_path / "weights" / WANTED.repo)
+    found = hub.fetch(WANTED, hub.TEXT_ENCODER, tmp_path / "weights")
+    assert models.fingerprint(models.with_text_encoder(tiny_model, found)) == models.fingerprint(tiny_model)
 
 
 @pytest.fixture

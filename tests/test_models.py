@@ -1,7 +1,11 @@
 """Models: the tokenizer against the papers, saving and loading, and what cannot be loaded."""
 
 import json
+import re
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,6 +17,8 @@ from plainsight.config import AutoencoderConfig, TextEncoderConfig, UNetConfig
 from plainsight.errors import InputError
 from plainsight.tokenizer import share_seen
 from plainsight.tokens import token_weights
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -239,6 +245,20 @@ def test_the_published_chest_x_ray_encoder_is_of_the_bert_kind(model, bert):
         )
 
 
+def test_pickled_weights_are_converted_as_the_manifest_says(model, bert):
+    expected = models.fingerprint(models.with_text_encoder(model, bert))
+    damage_format(bert)
+    said = (ROOT / "data_manifests" / "weights" / "README.md").read_text(encoding="utf-8")
+    commands = re.search(r"```\npython - FOLDER <<'END'\n(.*?)END\n```", said, flags=re.DOTALL)[1]
+    convert = [sys.executable, "-c", commands, str(bert)]
+    subprocess.run(convert, check=True)
+    assert models.fingerprint(models.with_text_encoder(model, bert)) == expected
+    (bert / "model.safetensors").unlink()
+    torch.save({"run": subprocess.run}, bert / "pytorch_model.bin")
+    refused = subprocess.run(convert, stderr=subprocess.PIPE, text=True)
+    assert refused.returncode and "weights_only" in refused.stderr and not (bert / "model.safetensors").exists()
+
+
 def damage_width(folder):
     BertForMaskedLM(
         BertConfig(vocab_size=12, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8)
@@ -267,7 +287,7 @@ def damage_format(folder):
         (damage_width, "the U-Net does not read text embeddings of width 8"),
         (damage_weights, "cannot be loaded as BertModel: weights are missing, first of all encoder.layer.1.output"),
         (damage_kind, "no text encoder of a known kind here .*'roberta'.*one of clip, clip_text_model, bert, cxr-bert"),
-        (damage_format, "cannot be loaded as BertModel"),
+        (damage_format, "no weights as safetensors here; .*says how to make model.safetensors"),
         (shutil.rmtree, "no text encoder of a known kind here"),
         (lambda folder: (folder / "vocab.txt").unlink(), "a tokenizer of 5 tokens, a text encoder of 12"),
     ],

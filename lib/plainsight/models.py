@@ -306,6 +306,11 @@ def _load_text_encoder(folder: Path, tokenizer: Path) -> tuple[PreTrainedModel, 
             f"{folder}: no text encoder of a known kind here ({' '.join(str(error).split())}); 'model_type' in its "
             f"config.json has to be one of {known}"
         ) from None
+    if not any(folder.glob("*.safetensors")):
+        raise InputError(
+            f"{folder}: no weights as safetensors here; pytorch_model.bin can hold programs and is not read: "
+            "data_manifests/weights/README.md says how to make model.safetensors of it, once"
+        )
     return load_part(encoder_class, folder), load_part(tokenizer_class, tokenizer)
 
 
