@@ -25,7 +25,7 @@ from plainsight.config import Scale, read_yaml
 from plainsight.grounding import score_examples
 from plainsight.training.job import Job
 from plainsight.training.stages import run
-from plainsight.workspace import open_workspace
+from plainsight.workspace import Workspace, open_workspace
 
 RESULTS = Path(__file__).parent / "results" / "toy_sweep.csv"
 
@@ -41,6 +41,17 @@ def changed_scale(path: Path, settings: list[str], folder: Path, steps: int) -> 
     return folder / path.name
 
 
+def borrow(space: Workspace, runs: Path, *models_of_scenes: str) -> None:
+    """Make the empty folder ``runs`` one in which can be trained: prepared worlds and models, as links."""
+    for name in ("scenes", "phantom"):
+        (runs / name / "models").mkdir(parents=True)
+        for part in ("examples.parquet", "texts.parquet", "world.json", "images", "masks", "latents"):
+            if (source := space.world(name) / part).exists():
+                (runs / name / part).symlink_to(source.resolve())
+    for model in models_of_scenes:
+        (runs / "scenes" / "models" / model).symlink_to((space.runs / "scenes" / "models" / model).resolve())
+
+
 def train_and_score(variant: str, settings: list[str], steps: int) -> dict[str, object]:
     """Train ``variant`` for ``steps`` in a folder that is thrown away; its scores on the validation split."""
     space = open_workspace("toy")
@@ -48,13 +59,7 @@ def train_and_score(variant: str, settings: list[str], steps: int) -> dict[str, 
     with tempfile.TemporaryDirectory() as temporary:
         runs = Path(temporary)
         file = changed_scale(space.scale_file, settings, runs, steps)
-        for name in ("scenes", "phantom"):
-            (runs / name / "models").mkdir(parents=True)
-            for part in ("examples.parquet", "texts.parquet", "world.json", "images", "masks", "latents"):
-                if (source := space.world(name) / part).exists():
-                    (runs / name / part).symlink_to(source.resolve())
-        for part in ("autoencoder", "text_encoder", *(() if variant == "foundation" else ("foundation",))):
-            (runs / "scenes" / "models" / part).symlink_to((space.runs / "scenes" / "models" / part).resolve())
+        borrow(space, runs, "autoencoder", "text_encoder", *(() if variant == "foundation" else ("foundation",)))
         stage = "foundation" if variant == "foundation" else "finetune"
         job = Job(stage, str(file), str(space.experiments_file), str(runs), world, variant)
         start = time.perf_counter()
@@ -66,7 +71,7 @@ def train_and_score(variant: str, settings: list[str], steps: int) -> dict[str, 
     return shown | {name: round(value, 4) for name, value in means.items()}
 
 
-def validation_scores(folder: Path, scale: Scale, space: object, world: str) -> dict[str, pd.DataFrame]:
+def validation_scores(folder: Path, scale: Scale, space: Workspace, world: str) -> dict[str, pd.DataFrame]:
     """Score rows of the validation split by the keyword and by the end token."""
     examples = schema.read(space.world(world) / "examples.parquet", worlds.findings(world))
     rows = examples[(examples["split"] == "validation") & (examples["boxes"].map(len) > 0)].reset_index(drop=True)
