@@ -329,8 +329,8 @@ print("The paper: in seven of eight, all but pneumothorax.")
 # At toy scale, the default:
 # - The models are small, made here, and trained for minutes; the foundation has seen drawn scenes, not the web. Its row
 #   says what such a model does before it has seen an X-ray, not what Stable Diffusion does.
-# - All trainings start from that one foundation. From another one the order of F and L can be another; neither intervals
-#   nor seeds here say anything of that, `benchmarks/foundations.py` does (its numbers: `benchmarks/results/`).
+# - All trainings start from that one foundation. From another one the order of F and L can be another: neither
+#   intervals nor seeds here say anything of that, `benchmarks/foundations.py` does (numbers: `benchmarks/results/`).
 # - Heat maps have the resolution of the latents, 8 by 8, so that a small lesion is a cell or two: Top-1 suffers first.
 # - Phantoms are drawn. Their masks are exact and their sentences real, but nobody's lungs are in them. What happens to
 #   L here is evidence about the recipe and the text, not about patients.
