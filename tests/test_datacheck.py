@@ -1,8 +1,10 @@
-"""plainsight data: what is said of whole, partial and damaged trees, how fast, and with which exit code."""
+"""plainsight data: what is said of whole, partial and damaged trees, and with which exit code."""
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +12,9 @@ import pytest
 from PIL import Image
 
 from coco_tree import write_coco
-from mimic_tree import ASKED, FILMS, write_csv, write_mimic, write_ms_cxr, write_reports, write_tree
+from mimic_tree import ASKED, FILMS, write_counts, write_csv, write_mimic, write_ms_cxr, write_reports, write_tree
 from plainsight import cli, datacheck
-from plainsight.data import manifests
+from plainsight.data import manifests, mimic_cxr
 from plainsight.errors import InputError
 from vindr_tree import write_vindr
 
@@ -89,7 +91,7 @@ def remove(data, film):
         (
             "mimic_cxr_reports",
             lambda d: (d / "mimic_cxr_reports" / "mimic-cxr-reports.zip").unlink(),
-            "missing  mimic-cxr-reports",
+            "mimic_cxr_reports: holds no mimic-cxr-reports.zip and no files/",
         ),
         (
             "mimic_cxr_reports",
@@ -111,10 +113,44 @@ def test_what_is_missing_or_damaged(data, name, damage, line):
     assert not healthy and line in text
 
 
-def test_unzipped_reports_are_there_but_not_counted(tmp_path):
-    write_reports(tmp_path / "mimic_cxr_reports", zipped=False)
+def test_unzipped_reports_are_counted_and_read_as_zipped_ones_are(tmp_path):
+    folder = tmp_path / "mimic_cxr_reports"
+    write_reports(folder, zipped=False)
     healthy, text = said("mimic_cxr_reports", tmp_path)
-    assert healthy and "unzipped reports, which are not counted" in text
+    assert healthy and "there    17 reports; 15 of 17 looked at have an impression long enough" in text
+    next(folder.rglob("s*.txt")).unlink()
+    healthy, text = said("mimic_cxr_reports", tmp_path)
+    assert not healthy and "reports: expected 17, found 16" in text
+
+
+def test_pictures_cut_short_are_seen_where_everything_is_read(data, tmp_path):
+    film = data / "mimic_cxr_jpg" / FILMS[3].file
+    film.write_bytes(film.read_bytes()[:-200])
+    assert said("mimic_cxr_jpg", data)[0]
+    healthy, text = said("mimic_cxr_jpg", data, everything=True)
+    assert not healthy and "damaged  1 of the 18 of 18 images looked at, the first that of row 4" in text
+    write_vindr(tmp_path / "vindr_cxr")
+    picture = min((tmp_path / "vindr_cxr" / "test").iterdir())
+    picture.write_bytes(picture.read_bytes()[:-10])
+    assert said("vindr_cxr", tmp_path)[0]
+    assert "damaged  1 of the 6 of 6 images" in said("vindr_cxr", tmp_path, everything=True)[1]
+
+
+def test_a_folder_that_may_not_be_opened_counts_as_missing(data, monkeypatch):
+    closed, look, may = data / "mimic_cxr_jpg" / FILMS[4].file, os.stat, os.access
+
+    def stat(path, *args, **kwargs):
+        if str(path) == str(closed):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return look(path, *args, **kwargs)
+
+    monkeypatch.setattr(os, "stat", stat)
+    monkeypatch.setattr(os, "access", lambda path, mode: str(path) != str(closed) and may(path, mode))
+    healthy, text = said("mimic_cxr_jpg", data)
+    assert not healthy and "missing  1 of the 18 of 18 images looked at, the first that of row 5" in text
+    images = mimic_cxr.read_images(data / "mimic_cxr_jpg")
+    with pytest.raises(InputError, match="1 of 18 images here are missing or out of reach, the first that of row 5 of"):
+        mimic_cxr.check_files(images, data / "mimic_cxr_jpg", "here")
 
 
 def test_a_sample_is_looked_at_unless_everything_is(data, monkeypatch):
@@ -190,6 +226,21 @@ def test_other_data_sets(tmp_path, name, write, lines):
     _, text = said(name, tmp_path)
     for line in lines:
         assert line in text
+
+
+def test_counts_that_are_none_do_not_hide_the_rest(tmp_path):
+    folder = write_coco(tmp_path / "coco_2017")
+    (folder / "counts.json").write_text("[]")
+    healthy, text = said("coco_2017", tmp_path)
+    assert not healthy and "is not a list of counts" in text and "train2017: 0 of 118,287 images" in text
+
+
+def test_photographs_of_both_parts_where_everything_is_looked_at(tmp_path):
+    folder = write_coco(tmp_path / "coco_2017")
+    write_coco(folder, "train", photographs=4)
+    write_counts(folder, {"val images": 2, "train images": 4, "classes": 3})
+    healthy, text = said("coco_2017", tmp_path, everything=True)
+    assert healthy and "train: 8 captions, 8 outlined objects" in text and "4 of 4 images looked at, none" in text
 
 
 def test_nih_and_open_i(tmp_path):

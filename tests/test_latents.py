@@ -198,6 +198,13 @@ def test_a_missing_image_is_named(vae, world):
         make(vae, world)
 
 
+def test_an_image_that_cannot_be_read_is_named_by_its_row(vae, world):
+    (world[0] / "5.png").unlink()
+    (world[0] / "5.png").mkdir()
+    with pytest.raises(InputError, match="row e5: Is a directory"):
+        make(vae, world)
+
+
 def test_the_scaling_factor_is_applied(vae):
     pixels = torch.randint(0, 256, (5, 3, 32, 32), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
     before, factor = latents.encode(vae, pixels)[0], vae.config.scaling_factor

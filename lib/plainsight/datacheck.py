@@ -1,12 +1,14 @@
 """What of a data set is there, what is missing, what is damaged: ``plainsight data check``.
 
-Tables are read whole, as the readers of this package read them. Of images a sample is looked at, evenly spread, unless
-everything is asked for: then every image, and every file that the publisher's ``SHA256SUMS.txt`` lists.
+Tables are read whole, as the readers of this package read them. Of images the headers of a sample are looked at, evenly
+spread, unless everything is asked for: then every image is read to its end, and so is every file that the publisher's
+``SHA256SUMS.txt`` lists.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -85,13 +87,6 @@ def _mimic_cxr_jpg(folder: Path, everything: bool) -> Iterator[Finding]:
 
 
 def _mimic_cxr_reports(folder: Path, everything: bool) -> Iterator[Finding]:
-    if not (folder / mimic_reports.ARCHIVE).is_file():
-        unzipped = [path for path in mimic_reports.unzipped_folders(folder) if path.is_dir()]
-        if not unzipped:
-            yield Finding("missing", f"{mimic_reports.ARCHIVE}, or files/ unzipped from it")
-        else:
-            yield Finding("there", "unzipped reports, which are not counted; keep the archive to have them checked")
-        return
     counted, said = _part(lambda: _read_reports(folder, everything))
     yield from said
     if counted is not None:
@@ -102,9 +97,8 @@ def _mimic_cxr_reports(folder: Path, everything: bool) -> Iterator[Finding]:
 
 
 def _read_reports(folder: Path, everything: bool) -> tuple[int, int, int]:
-    """How many reports the archive holds, how many were read, and how many of these have a usable impression."""
-    with mimic_reports.opened(folder) as read:
-        members = mimic_reports.archived(folder)
+    """How many reports there are, how many were read, and how many of these have a usable impression."""
+    with mimic_reports.opened(folder) as (members, read):
         chosen = _spread(len(members), everything)
         texts = (read(*members[place], f"report {place + 1:,} of {len(members):,}") for place in chosen)
         long_enough = [len(mimic_reports.impression(text)) >= mimic_reports.SHORTEST for text in texts]
@@ -157,7 +151,9 @@ def _coco_2017(folder: Path, everything: bool) -> Iterator[Finding]:
             absent = [path.name for path in parts if not path.is_file()]
             yield Finding("missing", f"annotations/{absent[0]}") if absent else Finding("there", "annotations of train")
             images = sum(1 for _ in (folder / "train2017").glob("*.jpg"))
-            expected = counts.stated(folder, set(coco.RELEASE)).get("train images", coco.RELEASE["train images"])
+            stated, said = _part(lambda: counts.stated(folder, set(coco.RELEASE)))
+            yield from said
+            expected = (stated or {}).get("train images", coco.RELEASE["train images"])
             state = "there" if images == expected else "missing"
             yield Finding(state, f"train2017: {images:,} of {expected:,} images")
             continue
@@ -224,13 +220,16 @@ def _spread(count: int, everything: bool) -> list[int]:
 def _images(
     paths: Sequence[Path], rows: Sequence[int], everything: bool, sizes: Sequence[tuple[int, int]] | None = None
 ) -> Iterator[Finding]:
-    """Whether images are there, are images, and have the stated sizes; the first of each fault is named by its row."""
+    """Whether images are there, are images, and have the stated sizes; the first of each fault is named by its row.
+
+    Of a file that may not be read nothing else is known, nor of one in such a folder, so that both count as missing.
+    """
     faults: dict[str, list[int]] = {"missing": [], "damaged": []}
     chosen = _spread(len(paths), everything)
     for place in chosen:
-        if not paths[place].is_file():
+        if not os.access(paths[place], os.R_OK):
             faults["missing"].append(rows[place])
-        elif (found := _size(paths[place])) is None or (sizes is not None and found != sizes[place]):
+        elif (found := _size(paths[place], everything)) is None or (sizes is not None and found != sizes[place]):
             faults["damaged"].append(rows[place])
     looked = f"{len(chosen):,} of {len(paths):,} images looked at"
     if not any(faults.values()):
@@ -240,10 +239,15 @@ def _images(
             yield Finding(state, f"{len(where):,} of the {looked}, the first that of row {where[0]}")
 
 
-def _size(path: Path) -> tuple[int, int] | None:
-    """Width and height by the header; None for a file that is no image."""
+def _size(path: Path, whole: bool) -> tuple[int, int] | None:
+    """Width and height by the header; None for a file that is no image or, where the ``whole`` is read, is damaged."""
+    size, pixels = (
+        (dicom.read_size, dicom.read_grey) if path.suffix == ".dicom" else (schema.image_size, schema.read_image)
+    )
     try:
-        return dicom.read_size(path, "") if path.suffix == ".dicom" else schema.image_size(path)
+        if whole:
+            pixels(path, "image")
+        return size(path, "image")
     except InputError:
         return None
 

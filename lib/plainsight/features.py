@@ -114,13 +114,13 @@ def build_classifier(
     return Classifier(network, tuple(findings), colour)
 
 
-def pretrained_xrv(cache: Path | None = None) -> Classifier:
+def pretrained_xrv(folder: Path) -> Classifier:
     """torchxrayvision's DenseNet-121 of 224 pixels, trained on all its data sets; findings by this project's names.
 
-    The package resizes images itself, and scales its scores so that .5 is each finding's operating point. Downloads the
-    weights to ``cache`` (its own folder by default) where they are not there yet.
+    The package resizes images itself, and scales its scores so that .5 is each finding's operating point. It unpickles
+    the published file in ``folder``, which has to be there and checked (`convert_published`).
     """
-    network = _torchxrayvision().models.DenseNet(weights=XRV_WEIGHTS, cache_dir=cache)
+    network = _torchxrayvision().models.DenseNet(weights=XRV_WEIGHTS, cache_dir=folder)
     network.requires_grad_(False)
     return Classifier(network, _our_names(network.targets), colour=False)
 

@@ -205,9 +205,10 @@ def _key(vae_key: str, part: pd.DataFrame, root: Path, resolution: int) -> str:
     code += [version(name).split("+")[0] for name in _PACKAGES]
     digest = hashlib.sha256(json.dumps([vae_key, code, resolution]).encode())
     for row in part.to_dict("records"):
-        path = Path(root) / row["image"]
-        # An image that is missing gets no key that a shard could have, and is named when it is read.
-        content = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+        try:
+            content = hashlib.sha256((Path(root) / row["image"]).read_bytes()).hexdigest()
+        except OSError:
+            content = None  # gives no key that a shard could have; the image is named when it is read
         digest.update(json.dumps([row["image_id"], row["width"], row["height"], content]).encode())
     return digest.hexdigest()
 

@@ -73,12 +73,40 @@ def edit(folder, kind, change):
             "annotation 1 of 4 is incomplete",
         ),
         (
+            lambda f: edit(f, "instances", lambda c: c["annotations"][0].update(bbox=[1, 1, float("nan"), 4])),
+            "annotation 1 of 4 is incomplete",
+        ),
+        (
+            lambda f: edit(f, "instances", lambda c: c["annotations"][1].update(image_id=9)),
+            "annotation 2 of 4 is incomplete",
+        ),
+        (
+            lambda f: edit(f, "instances", lambda c: c["annotations"][1].update(bbox=[30, 20, 11, 8])),
+            "annotation 2 of the instances: its box lies outside of its image",
+        ),
+        (
+            lambda f: edit(f, "captions", lambda c: c["images"].append(c["images"][0])),
+            "captions_val2017.json: an image occurs twice",
+        ),
+        (
+            lambda f: edit(f, "captions", lambda c: c["images"][0].update(id="1")),
+            "captions_val2017.json: holds no COCO annotations",
+        ),
+        (
+            lambda f: edit(f, "captions", lambda c: c["images"][1].update(width=0)),
+            "captions_val2017.json: an image has no pixels",
+        ),
+        (
+            lambda f: (f / "annotations" / "captions_val2017.json").write_bytes("{}".encode("utf-16")),
+            "is not UTF-8 text",
+        ),
+        (
             lambda f: edit(f, "instances", lambda c: c["annotations"][0].update(segmentation=[[1, 2, 3]])),
-            "an outline cannot be drawn",
+            "its outline cannot be drawn",
         ),
         (
             lambda f: edit(f, "instances", lambda c: c["annotations"][2]["segmentation"].update(counts="abc")),
-            "an outline cannot be drawn",
+            "its outline cannot be drawn",
         ),
         (lambda f: (f / "counts.json").unlink(), "val images: expected 5,000, found 2"),
     ],
@@ -89,3 +117,10 @@ def test_damage_is_named(tmp_path, damage, message):
     with pytest.raises(InputError) as caught:
         coco.examples(folder, "val", tmp_path / "out")
     assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_boxes_without_area_are_left_out_as_the_release_has_some(tmp_path):
+    folder = write_coco(tmp_path / "coco")
+    edit(folder, "instances", lambda c: c["annotations"][0].update(bbox=[10, 5, 1.03, 0.0]))
+    found = coco.read_instances(folder, "val")
+    assert found.index.tolist() == [2, 3, 4] and found["finding"].tolist() == ["bird", "car", "traffic light"]

@@ -197,7 +197,15 @@ def test_links_are_refused(tmp_path, kind):
 
 def test_damaged_archives_and_unpacking_that_goes_on(tmp_path):
     raw = zipped(x="one", y="two")
-    for name, damaged in (("a.zip", raw[:-30]), ("a.tar.gz", tarred(("a", tarfile.REGTYPE))[:40])):
+    encrypted = raw.replace(b"PK\x03\x04\x14\x00\x00", b"PK\x03\x04\x14\x00\x01").replace(
+        b"PK\x01\x02\x14\x03\x14\x00\x00", b"PK\x01\x02\x14\x03\x14\x00\x01"
+    )
+    assert encrypted != raw
+    for name, damaged in (
+        ("a.zip", raw[:-30]),
+        ("a.zip", encrypted),
+        ("a.tar.gz", tarred(("a", tarfile.REGTYPE))[:40]),
+    ):
         (tmp_path / name).write_bytes(damaged)
         with pytest.raises(InputError, match="is damaged"):
             fetch.unpack(tmp_path / name, tmp_path)

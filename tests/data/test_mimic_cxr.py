@@ -65,8 +65,9 @@ def test_a_missing_image_is_counted_and_its_row_named(folder):
         (folder / images.at[row, "file"]).unlink()
     with pytest.raises(InputError) as caught:
         mimic_cxr.check_files(images, folder, "of the test")
-    assert f"2 of {len(FILMS)} images of the test are missing, the first that of row 3 of {METADATA}" in str(
-        caught.value
+    assert (
+        f"2 of {len(FILMS)} images of the test are missing or out of reach, the first that of row 3 of {METADATA}"
+        in str(caught.value)
     )
     assert FILMS[2].dicom not in str(caught.value) and str(FILMS[2].patient) not in str(caught.value)
 

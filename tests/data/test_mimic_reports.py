@@ -21,6 +21,7 @@ from plainsight.errors import InputError
         ("REPORT\n FINDINGS AND IMPRESSION: y", "y"),
         ("REPORT\n FINDINGS/IMPRESSION: y", "y"),
         ("REPORT\n IMPRESSOIN: y", "y"),
+        ("REPORT\n NDICATION: y", "y"),  # so in MIMIC's scripts
         ("REPORT\n PRELIMINARY IMPRESSION: y", "y"),
         # Of two the last that is not empty counts.
         ("REPORT\n IMPRESSION: first\n IMPRESSION: second", "second"),
@@ -141,6 +142,9 @@ def test_a_flipped_bit_in_the_archive_is_noticed(tmp_path, images):
 def test_a_missing_report_in_a_folder(tmp_path, images):
     write_reports(tmp_path, zipped=False)
     next(tmp_path.rglob(SECOND)).unlink()
+    with pytest.raises(InputError, match="reports: expected 17, found 16"):
+        mimic_reports.read_impressions(tmp_path, images)
+    write_counts(tmp_path, {"reports": 16})
     with pytest.raises(InputError, match="the report of metadata row 2 is missing") as caught:
         mimic_reports.read_impressions(tmp_path, images)
     assert str(FILMS[1].study) not in str(caught.value)

@@ -207,8 +207,8 @@ def first(change):
         (lambda file: file.write_bytes(b"\xff"), "is not UTF-8 text"),
         (lambda file: file.write_text("[]"), "sentences are not annotated; write the file again"),
         (first(lambda entry: entry.update(text="another one")), "1 of 6 sentences are not annotated"),
-        (first(lambda entry: entry.pop("entities")), "entry '0' is no annotation of RadGraph"),
-        (first(lambda entry: entry["entities"]["1"].pop("start_ix")), "entry '0' is no annotation of RadGraph"),
+        (first(lambda entry: entry.pop("entities")), "entry 1 of 5 is no annotation of RadGraph"),
+        (first(lambda entry: entry["entities"]["1"].pop("start_ix")), "entry 1 of 5 is no annotation of RadGraph"),
     ],
 )
 def test_damaged_annotations_are_named_without_their_text(located, damage, message):

@@ -28,6 +28,11 @@ def test_the_same_cells_however_it_is_saved(tmp_path, raw, suffix):
     assert table.index.tolist() == [1, 2]
 
 
+def test_rows_are_counted_as_they_stand_blank_lines_too(tmp_path):
+    (tmp_path / "t.csv").write_bytes(b"a,b\n1,2\n\n3,4\n")
+    assert tables.read_csv(tmp_path / "t.csv", ("a",)).index.tolist() == [1, 3]
+
+
 @pytest.mark.parametrize(
     ("raw", "message"),
     [

@@ -94,3 +94,10 @@ def test_damaged_labels_and_a_missing_image(tmp_path):
         edit(path, old, new)
         with pytest.raises(InputError, match=message):
             vindr.read_labels(tmp_path)
+
+
+def test_a_box_beyond_the_picture_is_named_where_the_picture_is_read(tmp_path):
+    path = write_vindr(tmp_path) / "annotations" / "annotations_test.csv"
+    edit(path, "5,6,25,26", "5,6,2500,26")
+    with pytest.raises(InputError, match=r"pairs of image and finding: row 1, column 'boxes': box .* lies outside"):
+        vindr.examples(tmp_path, tmp_path / "out")

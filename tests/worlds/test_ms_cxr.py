@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from mimic_tree import ASKED, BOXES, FILMS, write_csv, write_mimic, write_ms_cxr, write_reports, write_tree
+from mimic_tree import (
+    ASKED,
+    BOXES,
+    FILMS,
+    write_counts,
+    write_csv,
+    write_mimic,
+    write_ms_cxr,
+    write_reports,
+    write_tree,
+)
 from plainsight import schema, worlds
 from plainsight.config import Experiments, Scale, WorldSize, read_yaml
 from plainsight.data import mimic_cxr
@@ -179,7 +190,7 @@ def first_unknown(data):
     [
         (
             lambda data: remove_image(data, ASKED[1]),
-            "1 of 11 images that this world takes are missing, the first that of row 2",
+            "1 of 11 images that this world takes are missing or out of reach, the first that of row 2",
         ),
         (lambda data: remove_image(data, FILMS[6]), "the first that of row 7"),
         (other_size, "row 2, column 'image_width': is not what MIMIC-CXR-JPG states"),
@@ -242,3 +253,12 @@ def test_sets_of_another_size_than_the_papers_stop_with_all_numbers(data, settin
         made(data, settings, whole, "other")
     assert not (data.parent / "other" / "examples.parquet").exists()
     made(data, settings, replace(ALL, train=3, generation=0), "less")  # a smaller set is one on purpose
+
+
+def test_sets_whose_size_is_told_are_taken_whole(data, settings, monkeypatch):
+    monkeypatch.setitem(mimic_cxr.RELEASE, "training images", 4)
+    monkeypatch.setitem(mimic_cxr.RELEASE, "prompts", 3)
+    folder = data / "mimic_cxr_jpg"
+    write_counts(folder, json.loads((folder / "counts.json").read_text()) | {"training images": 5, "prompts": 4})
+    splits = made(data, settings, replace(ALL, train=4, validation=0, generation=3))["split"].value_counts()
+    assert splits["train"] == 5 and splits["generation"] == 4

@@ -22,7 +22,7 @@ def add(commands: argparse._SubParsersAction) -> None:
         description="Say what of a data set is there, missing or damaged. Exit code 0: nothing is missing or damaged; "
         "1: something is. Seconds for a healthy one: tables are read whole, of images a sample is looked at.",
     )
-    check.add_argument("--all", action="store_true", help="look at every image and compare every checksum (hours)")
+    check.add_argument("--all", action="store_true", help="read every image and compare every checksum (hours)")
     check.set_defaults(run=run_check)
     fetch = actions.add_parser(
         "fetch",

@@ -6,6 +6,7 @@ words too, and what is looked for is the union of all outlines of the class in t
 
 from __future__ import annotations
 
+import operator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -36,25 +37,39 @@ def read_captions(folder: Path, part: Literal["val", "train"]) -> pd.DataFrame:
         try:
             image = images[annotation["image_id"]]
             text = " ".join(annotation["caption"].split())
-            rows.append([image["id"], f"{part}2017/{image['file_name']}", image["width"], image["height"], text])
+            rows.append(
+                [annotation["image_id"], f"{part}2017/{image['file_name']}", image["width"], image["height"], text]
+            )
         except (KeyError, TypeError, AttributeError):
             raise _incomplete(path, number, len(annotations)) from None
     return pd.DataFrame(rows, columns=["image", "file", "width", "height", "caption"])
 
 
 def read_instances(folder: Path, part: Literal["val", "train"]) -> pd.DataFrame:
-    """Every outlined object: columns ``image`` (id), ``finding`` (class), ``box`` ([x, y, w, h]), ``outline``."""
+    """Every outlined object: columns ``image`` (id), ``finding`` (class), ``box`` ([x, y, w, h]), ``outline``.
+
+    The index counts the annotations of the file from 1. Those whose box has no area are left out: the release has two
+    (github.com/cocodataset/cocoapi/issues/355).
+
+    Raises:
+        InputError: the file is missing or damaged, an object of an unknown image, or another number of classes than the
+            release's.
+    """
     path = folder / "annotations" / f"instances_{part}2017.json"
-    _, annotations, classes = _read(path)
+    images, annotations, classes = _read(path)
     require({"classes": len(classes)}, RELEASE, folder)
-    rows = []
+    rows = {}
     for number, annotation in enumerate(annotations, start=1):
         try:
-            finding, box = classes[annotation["category_id"]], [float(value) for value in annotation["bbox"]]
-            rows.append([annotation["image_id"], finding, box, annotation["segmentation"]])
+            image, finding = annotation["image_id"], classes[annotation["category_id"]]
+            box = [float(value) for value in annotation["bbox"]]
+            if image not in images or len(box) != 4 or not np.isfinite(box).all():
+                raise ValueError
+            if min(box[2:]) > 0:
+                rows[number] = [image, finding, box, annotation["segmentation"]]
         except (KeyError, TypeError, ValueError):
             raise _incomplete(path, number, len(annotations)) from None
-    return pd.DataFrame(rows, columns=["image", "finding", "box", "outline"])
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["image", "finding", "box", "outline"])
 
 
 def named_classes(caption: str, classes: list[str]) -> list[str]:
@@ -88,7 +103,7 @@ def examples(folder: Path, part: Literal["val", "train"], out: Path) -> pd.DataF
 
     Masks are written below ``out/masks``, one an image and class; images stay where they are, so that ``image`` is
     relative to ``folder`` and ``mask`` to ``out``. Raises InputError as the readers do, and for an outline that cannot
-    be drawn.
+    be drawn and a box outside of its image.
     """
     captions, instances = read_captions(folder, part), read_instances(folder, part)
     classes = sorted(instances["finding"].unique())
@@ -100,7 +115,7 @@ def examples(folder: Path, part: Literal["val", "train"], out: Path) -> pd.DataF
                 mine = objects[row.image, finding]
                 mask = f"masks/{row.image:012d}-{finding.replace(' ', '-')}.png"
                 if not (out / mask).is_file():
-                    _write_mask(mine["outline"], row, out / mask)
+                    _write_mask(mine, row, out / mask)
                 rows.append(_example(row, number, finding, mine["box"].to_list(), mask))
     return pd.DataFrame(rows, columns=list(schema.COLUMNS))
 
@@ -123,13 +138,19 @@ def _example(row: Any, number: int, finding: str, boxes: list[list[float]], mask
     }
 
 
-def _write_mask(outlines: pd.Series, row: Any, path: Path) -> None:
-    try:
-        mask = np.any([draw(outline, row.width, row.height) for outline in outlines], axis=0)
-    except (ValueError, KeyError, TypeError):
-        raise InputError(
-            f"image {row.image} of MS-COCO: an outline cannot be drawn; fetch the annotations again"
-        ) from None
+def _write_mask(objects: pd.DataFrame, row: Any, path: Path) -> None:
+    """The union of the outlines; also where each box is seen to lie in its image."""
+    mask = np.zeros((row.height, row.width), dtype=bool)
+    for number, (x, y, w, h), outline in objects[["box", "outline"]].itertuples():
+        problem = ""
+        if min(x, y, row.width - x - w, row.height - y - h) < -schema.BOX_TOLERANCE:
+            problem = "its box lies outside of its image"
+        try:
+            mask |= draw(outline, row.width, row.height)
+        except (ValueError, KeyError, TypeError):
+            problem = "its outline cannot be drawn"
+        if problem:
+            raise InputError(f"MS-COCO, annotation {number} of the instances: {problem}; fetch the annotations again")
     schema.write_image(mask, path)
 
 
@@ -137,7 +158,11 @@ def _read(path: Path) -> tuple[dict[int, dict], list[dict], dict[int, str]]:
     """Images by id, annotations, and names of classes by id ({} for captions)."""
     content = read_json(path)
     try:
-        images = {image["id"]: image for image in content["images"]}
+        images = {operator.index(image["id"]): image for image in content["images"]}
+        if len(images) != len(content["images"]):
+            raise InputError(f"{path}: an image occurs twice; fetch it again")
+        if any(operator.index(image[side]) < 1 for image in images.values() for side in ("width", "height")):
+            raise InputError(f"{path}: an image has no pixels; fetch it again")
         classes = {item["id"]: item["name"] for item in content.get("categories", [])}
         return images, list(content["annotations"]), classes
     except (KeyError, TypeError, AttributeError):

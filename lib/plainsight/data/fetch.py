@@ -133,8 +133,10 @@ def unpack(archive: Path, folder: Path) -> int:
             with opened() as source, open(part_of(target), "wb") as file:
                 shutil.copyfileobj(source, file)
             part_of(target).replace(target)
-    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError) as error:
-        raise InputError(f"{archive}: is damaged ({type(error).__name__}); delete it and fetch it again") from None
+    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, RuntimeError) as error:
+        raise InputError(
+            f"{archive}: is damaged or encrypted ({type(error).__name__}); delete it and fetch it again"
+        ) from None
     return count
 
 

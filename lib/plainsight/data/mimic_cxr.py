@@ -7,6 +7,7 @@ to whoever does not have the data.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pandas as pd
@@ -145,9 +146,10 @@ def _check_ids(table: pd.DataFrame, path: Path) -> None:
 
 def check_files(images: pd.DataFrame, folder: Path, what: str) -> None:
     """Raise InputError where a file of ``images`` is not in ``folder``: how many ``what``, and the row of the first."""
-    missing = [row for row, file in images["file"].items() if not (folder / file).is_file()]
+    # Path.is_file would raise an error with the path, and so a patient's number, where a folder may not be opened.
+    missing = [row for row, file in images["file"].items() if not os.path.isfile(folder / file)]
     if missing:
         raise InputError(
-            f"{folder}: {len(missing):,} of {len(images):,} images {what} are missing, the first that of row "
-            f"{missing[0]} of {one_of(folder, METADATA).name}; fetch them"
+            f"{folder}: {len(missing):,} of {len(images):,} images {what} are missing or out of reach, the first that "
+            f"of row {missing[0]} of {one_of(folder, METADATA).name}; fetch or allow them"
         )

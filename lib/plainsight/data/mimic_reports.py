@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -39,8 +39,10 @@ _IMPRESSIONS = {
     "imperssion",
     "mpression",
     "impession",
+    "ndication",
 }
-"""Headings that mean the impression and do not contain the word, misspelt ones among them."""
+"""Headings that mean the impression and do not contain the word, misspelt ones among them; the last, of one report, is
+more likely an indication, but MIMIC's scripts take it so."""
 
 
 def impression(report: str) -> str:
@@ -83,10 +85,10 @@ def read_impressions(folder: Path, studies: pd.DataFrame) -> pd.Series:
     The reports lie in ``folder`` as ``mimic-cxr-reports.zip`` or unzipped below ``files/``.
 
     Raises:
-        InputError: neither is there; the archive is damaged or holds another number of reports than the release; a
-            report is missing or is not UTF-8 text.
+        InputError: neither is there; it is damaged or holds another number of reports than the release; a report is
+            missing or is not UTF-8 text.
     """
-    with opened(folder) as read:
+    with opened(folder) as (_, read):
         texts: dict[str, str] = {}
         for row, patient, study in studies[["patient", "study"]].itertuples():
             if study not in texts:
@@ -95,36 +97,33 @@ def read_impressions(folder: Path, studies: pd.DataFrame) -> pd.Series:
 
 
 @contextmanager
-def opened(folder: Path) -> Iterator[Callable[[str, str, str], str]]:
-    """A function that gives the report of (patient, study); its third argument is how messages name the report."""
+def opened(folder: Path) -> Iterator[tuple[list[tuple[str, str]], Callable[[str, str, str], str]]]:
+    """(patient, study) of every report in ``folder``, in order, and a function that gives the report of such a pair.
+
+    The function's third argument is how messages name the report. Raises InputError as ``read_impressions`` does.
+    """
     archive = folder / ARCHIVE
     if archive.is_file():
         with _zip(archive) as zipped:
-            members = _members(zipped)
+            members = _members(zipped.namelist())
             require({"reports": len(members)}, RELEASE, folder)
-            yield lambda patient, study, where: _from_zip(zipped, members.get((patient, study)), archive, where)
-    elif (unzipped := next((path for path in unzipped_folders(folder) if path.is_dir()), None)) is not None:
-        yield lambda patient, study, where: _from_file(
-            unzipped / f"p{patient[:2]}" / f"p{patient}" / f"s{study}.txt", unzipped, where
-        )
-    else:
+            yield (
+                sorted(members),
+                lambda patient, study, where: _from_zip(zipped, members.get((patient, study)), archive, where),
+            )
+        return
+    places = folder / "files", folder / "mimic-cxr-reports" / "files"  # where unzipping the archive puts them
+    unzipped = next((path for path in places if path.is_dir()), None)
+    if unzipped is None:
         raise Missing(f"{folder}: holds no {ARCHIVE} and no files/; see data_manifests/mimic_cxr_reports/README.md")
+    found = _members(path.as_posix() for path in unzipped.glob("p1?/p*/s*.txt"))
+    require({"reports": len(found)}, RELEASE, folder)
+    yield sorted(found), lambda patient, study, where: _from_file(found.get((patient, study)), unzipped, where)
 
 
-def unzipped_folders(folder: Path) -> tuple[Path, ...]:
-    """Where unzipping the archive puts the reports."""
-    return folder / "files", folder / "mimic-cxr-reports" / "files"
-
-
-def archived(folder: Path) -> list[tuple[str, str]]:
-    """(patient, study) of every report in the archive in ``folder``, in order."""
-    with _zip(folder / ARCHIVE) as zipped:
-        return sorted(_members(zipped))
-
-
-def _members(archive: zipfile.ZipFile) -> dict[tuple[str, str], str]:
-    """(patient, study) -> member, for everything in the archive that is a report."""
-    matches = ((name, _MEMBER.search(name)) for name in archive.namelist())
+def _members(names: Iterable[str]) -> dict[tuple[str, str], str]:
+    """(patient, study) -> name, for every name of a report."""
+    matches = ((name, _MEMBER.search(name)) for name in names)
     return {(match[1], match[2]): name for name, match in matches if match}
 
 
@@ -147,11 +146,11 @@ def _from_zip(archive: zipfile.ZipFile, member: str | None, path: Path, where: s
         raise InputError(f"{path}: {where} is damaged in the archive; fetch it again") from None
 
 
-def _from_file(path: Path, folder: Path, where: str) -> str:
+def _from_file(path: str | None, folder: Path, where: str) -> str:
+    if path is None:
+        raise InputError(f"{folder}: {where} is missing; unzip {ARCHIVE} again")
     try:
-        return _decoded(path.read_bytes(), folder, where)
-    except FileNotFoundError:
-        raise InputError(f"{folder}: {where} is missing; unzip {ARCHIVE} again") from None
+        return _decoded(Path(path).read_bytes(), folder, where)
     except OSError as error:
         raise InputError(f"{folder}: {where} cannot be read ({error.strerror}); allow it or unzip it again") from None
 

@@ -31,12 +31,15 @@ def places(path: Path, sentences: Iterable[str]) -> list[list[str]]:
     """
     content = read_json(path)
     known: dict[str, list[str]] = {}
-    for key, annotation in content.items() if isinstance(content, dict) else ():
+    annotations = content.values() if isinstance(content, dict) else ()
+    for number, annotation in enumerate(annotations, start=1):
         try:
             entities = sorted(annotation["entities"].values(), key=lambda entity: entity["start_ix"])
             known[_bare(annotation["text"])] = [one["tokens"] for one in entities if one["label"] == PLACE]
         except (AttributeError, KeyError, TypeError):
-            raise InputError(f"{path}: entry {key!r} is no annotation of RadGraph; write the file again") from None
+            raise InputError(
+                f"{path}: entry {number} of {len(annotations)} is no annotation of RadGraph; write it again"
+            ) from None
     wanted = [_bare(sentence) for sentence in sentences]
     if lacking := sum(sentence not in known for sentence in wanted):
         raise InputError(f"{path}: {lacking} of {len(wanted)} sentences are not annotated; write the file again")

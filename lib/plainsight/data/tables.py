@@ -32,23 +32,24 @@ def read_csv(path: Path, columns: Sequence[str]) -> pd.DataFrame:
             or fewer cells than the header; no rows.
     """
     reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
-    rows = []
+    rows, numbers_of_rows = [], []
     try:
         header = [name.strip() for name in next(reader, [])]
         picked = [_place(header, name, path) for name in columns]
         for number, line in enumerate(reader, start=1):
             if not line:
-                continue  # a blank line at the end
+                continue  # a blank line
             if len(line) != len(header):
                 raise InputError(
                     f"{path}: row {number} has {len(line)} cells, the header {len(header)}; fetch it again"
                 )
             rows.append([line[place] for place in picked])
+            numbers_of_rows.append(number)
     except csv.Error as error:
         raise InputError(f"{path}: is not a CSV table ({error} in line {reader.line_num}); fetch it again") from None
     if not rows:
         raise InputError(f"{path}: has no rows; fetch it again")
-    return pd.DataFrame(rows, columns=list(columns), index=pd.RangeIndex(1, len(rows) + 1), dtype=object)
+    return pd.DataFrame(rows, columns=list(columns), index=numbers_of_rows, dtype=object)
 
 
 def read_json(path: Path) -> Any:

@@ -100,7 +100,8 @@ def examples(folder: Path, out: Path) -> pd.DataFrame:
     """The pairs as rows of ``plainsight.schema``, and their images as PNG files below ``out/images``.
 
     Phrases are the findings in lower case; seed 003 writes its own. An image counts as a patient of its own: there are
-    no numbers of patients. Raises InputError as ``read_pairs`` and ``dicom.read_grey`` do.
+    no numbers of patients. Raises InputError as ``read_pairs`` and ``dicom.read_grey`` do, and for a box outside of
+    its image.
     """
     found = read_pairs(folder)
     order = {image: number for number, image in enumerate(found["image"].unique(), start=1)}
@@ -111,7 +112,7 @@ def examples(folder: Path, out: Path) -> pd.DataFrame:
         sizes[image] = grey.shape
     names = [_name(order[image]) for image in found["image"]]
     keys = found["finding"].str.lower().str.replace(" ", "-")
-    return pd.DataFrame(
+    rows = pd.DataFrame(
         {
             "example_id": [f"{name}-{key}" for name, key in zip(names, keys, strict=True)],
             "image_id": names,
@@ -128,6 +129,9 @@ def examples(folder: Path, out: Path) -> pd.DataFrame:
             "height": [sizes[image][0] for image in found["image"]],
         }
     )[list(schema.COLUMNS)]
+    counted = rows.set_axis(pd.RangeIndex(1, len(rows) + 1))
+    schema.validate(counted, tuple(FINDINGS.values()), f"{folder / 'annotations'}: pairs of image and finding")
+    return rows
 
 
 def _name(number: int) -> str:

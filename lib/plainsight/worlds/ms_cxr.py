@@ -142,8 +142,10 @@ def _with_impressions(
     whole = {what: len(rows) for what, (count, rows) in asked.items() if count >= mimic_cxr.RELEASE[what]}
     counts.require(whole, mimic_cxr.RELEASE, folder)
     validation = _at_most(free[free["official"] == "validate"], size.validation, "validation")
-    train = _at_most(free[~free["patient"].isin(validation["patient"])], size.train, "train")
-    return [_at_most(made_from, size.generation, "generation"), validation, train]
+    free = free[~free["patient"].isin(validation["patient"])]
+    train = _at_most(free, len(free) if "training images" in whole else size.train, "train")
+    prompts = len(made_from) if "prompts" in whole else size.generation
+    return [_at_most(made_from, prompts, "generation"), validation, train]
 
 
 def findings(labels: pd.DataFrame) -> pd.Series:
