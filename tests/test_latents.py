@@ -155,6 +155,16 @@ def test_a_damaged_shard_is_named_and_made_again(vae, world, content):
     assert path.read_bytes() == whole
 
 
+def test_a_flipped_bit_of_a_latent_is_made_good(vae, world):
+    path = world[0] / "latents" / "00001.safetensors"
+    make(vae, world)
+    whole, before = path.read_bytes(), written(world)
+    path.write_bytes(whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:])
+    make(vae, world)
+    assert path.read_bytes() == whole
+    assert [name for name, time in written(world).items() if time != before[name]] == ["00001.safetensors"]
+
+
 def test_a_shard_that_is_missing_or_another_s_is_named(vae, world):
     root, _ = world
     make(vae, world)

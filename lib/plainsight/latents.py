@@ -110,9 +110,9 @@ def make(
 ) -> None:
     """Write every shard of the cache in ``folder`` that is not there yet; each of several processes takes its share.
 
-    A shard that lies there stays if its key is what it would get now, and is made again if not. No more than
-    ``batch_size`` images and one shard of latents are held at a time. `finish` has to follow, when all processes are
-    done.
+    A shard that lies there stays if its key is what it would get now and its content is what was written, and is made
+    again if not. No more than ``batch_size`` images and one shard of latents are held at a time. `finish` has to
+    follow, when all processes are done.
 
     Args:
         vae: the autoencoder, in evaluation mode.
@@ -131,7 +131,7 @@ def make(
     mine = list(_parts(examples).items())[process::processes]
     for name, part in tqdm(mine, desc="latents", unit="shard", disable=process > 0):
         key = _key(vae_key, part, root, resolution)
-        if _key_of(folder / name) != key:
+        if not _stays(folder / name, key):
             _write(_moments(vae, part, root, resolution, batch_size), folder / name, key)
 
 
@@ -141,7 +141,7 @@ def finish(examples: pd.DataFrame, folder: Path) -> None:
     for path in set(folder.glob("*.safetensors")) - {folder / name for name in names}:
         path.unlink()
     with atomic(folder / INDEX) as temporary:
-        record = {"images": len(examples), "keys": {name: _key_of(folder / name) for name in names}}
+        record = {"images": len(examples), "keys": {name: _record(folder / name)["key"] for name in names}}
         temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
 
@@ -216,28 +216,45 @@ def _key(vae_key: str, part: pd.DataFrame, root: Path, resolution: int) -> str:
 def _write(moments: Moments, path: Path, key: str) -> None:
     with atomic(path) as temporary:
         # One entry, because the order of several is left to chance, and the same latents shall give the same bytes.
-        described = {"shard": json.dumps({"key": key, "image_ids": moments.image_ids})}
+        record = {"key": key, "image_ids": moments.image_ids, "content": _digest(moments)}
+        described = {"shard": json.dumps(record)}
         save_file({"mean": moments.mean, "std": moments.std}, temporary, described)
 
 
-def _key_of(path: Path) -> str | None:
-    """The key of a shard; None where there is no whole one."""
+def _digest(moments: Moments) -> str:
+    digest = hashlib.sha256(moments.mean.numpy())
+    digest.update(moments.std.numpy())
+    return digest.hexdigest()
+
+
+def _stays(path: Path, key: str) -> bool:
+    """Whether a shard of this key lies there with the content that was written."""
+    try:
+        record = _record(path)
+        return record["key"] == key and record["content"] == _digest(_read(path, key))
+    except InputError:
+        return False
+
+
+def _record(path: Path) -> dict:
+    """What `_write` wrote beside the tensors: key, image_ids and content; raises InputError where there is none."""
     try:
         with safe_open(path, framework="pt") as file:
-            return json.loads(file.metadata()["shard"])["key"]
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError):
-        return None
+            record = json.loads(file.metadata()["shard"])
+            return {name: record[name] for name in ("key", "image_ids", "content")}
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        raise _damaged(path, error) from None
 
 
 def _read(path: Path, key: str) -> Moments:
     """One shard, its tensors mapped into memory and not read."""
+    record = _record(path)
     try:
         with safe_open(path, framework="pt") as file:
-            described = json.loads(file.metadata()["shard"])
-            moments = Moments(tuple(described["image_ids"]), file.get_tensor("mean"), file.get_tensor("std"))
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+            moments = Moments(tuple(record["image_ids"]), file.get_tensor("mean"), file.get_tensor("std"))
+    except (SafetensorError, OSError, TypeError) as error:
         raise _damaged(path, error) from None
-    if described["key"] != key or not len(moments.image_ids) == len(moments.mean) == len(moments.std):
+    if record["key"] != key or not len(moments.image_ids) == len(moments.mean) == len(moments.std):
         raise _damaged(path, "not the shard that the index names")
     return moments
 

@@ -121,6 +121,13 @@ def secrets_in(text: str) -> list[str]:
     return [secret for secret in SECRETS if secret in text.lower()]
 
 
+def leaking_logs(checkout: Path) -> list[Path]:
+    """The logs of notebooks and of Snakemake, whatever of them is there, that hold something recognisable."""
+    logs = [*(checkout / "runs").rglob("*.log"), *(checkout / ".snakemake" / "log").iterdir()]
+    assert any(path.stat().st_size for path in logs)
+    return [path for path in logs if secrets_in(path.read_text())]
+
+
 def test_the_first_picture_of_the_papers_own_data_and_weights(prepared):
     said = run(prepared, "--only", "1_first_look")
     made = prepared / "runs" / SCALE
@@ -133,6 +140,7 @@ def test_the_first_picture_of_the_papers_own_data_and_weights(prepared):
     assert b"abutting" in examples and not secrets_in(said)
     for picture in (made / "ms_cxr" / "tradeoff").iterdir():
         assert picture.stem == "figure_first_look" and not secrets_in(readable(picture))
+    assert not leaking_logs(prepared)
 
 
 @pytest.fixture(scope="module")
@@ -173,7 +181,7 @@ def test_nothing_of_a_patient_is_published_or_said(ran):
     assert not list(tables.rglob("*.parquet"))
     for path in files:
         assert not secrets_in(readable(path)), path
-    assert not secrets_in(said)
+    assert not secrets_in(said) and not leaking_logs(checkout)
     words_told = pd.read_csv(tables / "ms_cxr" / "tradeoff" / "table_06.csv")
     assert (words_told["patients"] >= words.MIN_PATIENTS).all()
 
