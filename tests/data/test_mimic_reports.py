@@ -139,6 +139,15 @@ def test_a_flipped_bit_in_the_archive_is_noticed(tmp_path, images):
         mimic_reports.read_impressions(tmp_path, images)
 
 
+def test_a_report_that_occurs_twice(tmp_path, images):
+    write_reports(tmp_path)
+    with zipfile.ZipFile(tmp_path / "mimic-cxr-reports.zip", "a") as archive:
+        archive.writestr(f"copy/{archive.namelist()[1]}", "REPORT\n IMPRESSION: another\n")
+    with pytest.raises(InputError, match=r"mimic-cxr-reports\.zip: 1 reports occur twice") as caught:
+        mimic_reports.read_impressions(tmp_path, images)
+    assert "another" not in str(caught.value)
+
+
 def test_a_missing_report_in_a_folder(tmp_path, images):
     write_reports(tmp_path, zipped=False)
     next(tmp_path.rglob(SECOND)).unlink()

@@ -105,7 +105,7 @@ def opened(folder: Path) -> Iterator[tuple[list[tuple[str, str]], Callable[[str,
     archive = folder / ARCHIVE
     if archive.is_file():
         with _zip(archive) as zipped:
-            members = _members(zipped.namelist())
+            members = _members(zipped.namelist(), archive)
             require({"reports": len(members)}, RELEASE, folder)
             yield (
                 sorted(members),
@@ -116,15 +116,18 @@ def opened(folder: Path) -> Iterator[tuple[list[tuple[str, str]], Callable[[str,
     unzipped = next((path for path in places if path.is_dir()), None)
     if unzipped is None:
         raise Missing(f"{folder}: holds no {ARCHIVE} and no files/; see data_manifests/mimic_cxr_reports/README.md")
-    found = _members(path.as_posix() for path in unzipped.glob("p1?/p*/s*.txt"))
+    found = _members((path.as_posix() for path in unzipped.glob("p1?/p*/s*.txt")), unzipped)
     require({"reports": len(found)}, RELEASE, folder)
     yield sorted(found), lambda patient, study, where: _from_file(found.get((patient, study)), unzipped, where)
 
 
-def _members(names: Iterable[str]) -> dict[tuple[str, str], str]:
-    """(patient, study) -> name, for every name of a report."""
-    matches = ((name, _MEMBER.search(name)) for name in names)
-    return {(match[1], match[2]): name for name, match in matches if match}
+def _members(names: Iterable[str], place: Path) -> dict[tuple[str, str], str]:
+    """(patient, study) -> name, for every name of a report; raises InputError where a report occurs twice."""
+    matches = [match for match in map(_MEMBER.search, names) if match]
+    members = {(match[1], match[2]): match.string for match in matches}
+    if len(members) < len(matches):
+        raise InputError(f"{place}: {len(matches) - len(members):,} reports occur twice; fetch it again")
+    return members
 
 
 @contextmanager
