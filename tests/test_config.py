@@ -97,6 +97,9 @@ def test_whole_numbers_stand_for_floats_but_not_the_reverse(smoke):
         ("denoising.device_batch", 0, "denoising.device_batch is less than 1"),
         ("denoising.mixed_precision", False, "mixed_precision: False is not one of no, bf16"),
         ("sizes", {"finetune_f": {"steps": 0}}, "the size of a variant: steps is less than 1"),
+        ("worlds.phantom.train", -5, "the size of a world: train is -5; give 0 or more"),
+        ("worlds.phantom.images_per_patient", 0, "the size of a world: images_per_patient is 0; give 1 or more"),
+        ("worlds.phantom.source_resolution", 16, "the size of a world: source_resolution is 16; give 32 or more"),
     ],
 )
 def test_wrong_values_in_a_scale_are_named(smoke, key, value, expected):

@@ -15,7 +15,7 @@ from transformers import BertConfig, BertForMaskedLM, BertTokenizer, CLIPConfig,
 from plainsight import models
 from plainsight.config import AutoencoderConfig, TextEncoderConfig, UNetConfig
 from plainsight.errors import InputError
-from plainsight.tokenizer import share_seen
+from plainsight.tokenizer import longer_than_context, share_seen
 from plainsight.tokens import token_weights
 
 ROOT = Path(__file__).parents[1]
@@ -49,6 +49,7 @@ def test_words_split_as_in_the_papers():
 def test_share_of_sub_tokens_seen_counts_types_and_occurrences():
     # Asked: left twice, right, and the four sub-tokens of cardiomegaly; seen of these: left.
     tokenizer = models.clip_tokenizer()
+    assert longer_than_context(tokenizer, ["effusion " * 75, "effusion " * 76, "left"]) == 1
     types, occurrences = share_seen(tokenizer, ["a ball to the left"], ["left cardiomegaly", "right left"])
     assert (types, occurrences) == (1 / 6, 2 / 7)
 

@@ -48,7 +48,8 @@ def fault(frame):
 
 
 def test_round_trip_gives_plain_lists(tmp_path):
-    frame = table({}, {"boxes": [], "finding": "Mass|Edema", "split": "train"}, {"boxes": [[0, 0, 8, 6], [1, 1, 2, 2]]})
+    trained_on = {"image_id": "j", "boxes": [], "finding": "Mass|Edema", "split": "train"}
+    frame = table({}, trained_on, {"boxes": [[0, 0, 8, 6], [1, 1, 2, 2]]})
     schema.write(frame, tmp_path / "examples.parquet", FINDINGS)
     back = schema.read(tmp_path / "examples.parquet", FINDINGS)
     assert list(back.columns) == list(schema.COLUMNS)
@@ -131,6 +132,14 @@ def test_duplicate_ids_are_named():
     frame = table({}, {})
     frame["example_id"] = "same"
     assert "row 1, column 'example_id': 'same' occurs twice" in fault(frame)
+
+
+def test_an_image_has_one_file_and_training_images_are_in_no_other_split():
+    assert "row 0, column 'image_id': 'i' names several image files" in fault(table({}, {"image": "images/j.png"}))
+    message = fault(table({}, {"split": "train"}))
+    assert "row 0, column 'image_id': 'i' is a training image, too" in message
+    several_phrases = table({}, {"phrase": "a second mass"})
+    schema.validate(several_phrases, FINDINGS, "examples.parquet")
 
 
 def test_a_box_may_stick_out_by_rounding():

@@ -32,6 +32,13 @@ class WorldSize:
     models_from: str | None = None
     """The world whose trained models are carried over to this one; None: trained on this world itself."""
 
+    def __post_init__(self) -> None:
+        least = {"images_per_patient": 1, "source_resolution": 32}
+        for field in dataclasses.fields(self):
+            value, low = getattr(self, field.name), least.get(field.name, 0)
+            if isinstance(value, int) and value < low:
+                raise InputError(f"the size of a world: {field.name} is {value}; give {low} or more")
+
 
 @dataclass(frozen=True)
 class TextShares:

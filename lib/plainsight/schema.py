@@ -70,6 +70,8 @@ def validate(frame: pd.DataFrame, findings: Sequence[str], where: str) -> None:
     for column in ("width", "height"):
         _raise_at(~frame[column].map(_is_size).astype(bool), frame, column, where, "is not a whole number above 0")
     _raise_at(frame["example_id"].duplicated(), frame, "example_id", where, "occurs twice")
+    several_files = frame.groupby("image_id")["image"].transform("nunique") > 1
+    _raise_at(several_files, frame, "image_id", where, "names several image files")
     _raise_at(~frame["split"].isin(SPLITS), frame, "split", where, f"is not one of {', '.join(SPLITS)}")
     _raise_at(~frame["view"].isin(VIEWS), frame, "view", where, "is not PA, AP or empty")
     known = set(findings)
@@ -77,6 +79,9 @@ def validate(frame: pd.DataFrame, findings: Sequence[str], where: str) -> None:
     _raise_at(unknown, frame, "finding", where, f"is not declared by this world ({', '.join(findings)})")
     several = frame["finding"].str.contains("|", regex=False) & (frame["split"] == "grounding")
     _raise_at(several, frame, "finding", where, "names several findings on a grounding row, which takes one")
+    trained_on = set(frame.loc[frame["split"] == "train", "image_id"])
+    leaked = frame["image_id"].isin(trained_on) & (frame["split"] != "train")
+    _raise_at(leaked, frame, "image_id", where, "is a training image, too")
     _check_boxes(frame, where)
 
 

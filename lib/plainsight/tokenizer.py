@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from transformers import CLIPTokenizer
+from transformers import CLIPTokenizer, PreTrainedTokenizerBase
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
 MERGES = 49152 - 256 - 2
@@ -39,6 +39,12 @@ def clip_tokenizer() -> CLIPTokenizer:
         model_max_length=CONTEXT_LENGTH,
         pad_token=PAD_TOKEN,
     )
+
+
+def longer_than_context(tokenizer: PreTrainedTokenizerBase, texts: Iterable[str]) -> int:
+    """How many of ``texts`` have more tokens than the text encoder reads: their last words are cut off."""
+    ids = [tokenizer(text, verbose=False).input_ids for text in texts]
+    return sum(len(tokens) > tokenizer.model_max_length for tokens in ids)
 
 
 def share_seen(tokenizer: CLIPTokenizer, seen: Iterable[str], asked: Iterable[str]) -> tuple[float, float]:

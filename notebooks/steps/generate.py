@@ -30,6 +30,7 @@ import torch
 from plainsight import features, fidelity, generation, latents, models, schema, worlds
 from plainsight.files import atomic
 from plainsight.generation_scores import ALL, REAL, Made, place
+from plainsight.tokenizer import longer_than_context
 from plainsight.workspace import open_workspace
 
 space = open_workspace(scale)
@@ -60,6 +61,9 @@ print({name: len(rows) for name, rows in asked.items()}, "texts,", len(real), "r
 
 # %%
 model = models.load(space.model(world, variant, seed), weights=weights, device=device)
+for name, rows in asked.items():
+    cut = longer_than_context(model.tokenizer, rows["phrase"])
+    print(f"{name}: {cut} of {len(rows)} texts are longer than the text encoder reads, and are cut off.")
 images_of = folder / "generated" / variant / f"seed{seed}_{weights}"
 how = space.scale.generation
 paths = {name: fidelity.make(model, rows, images_of / name, how, [0]) for name, rows in asked.items()}

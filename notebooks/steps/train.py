@@ -21,6 +21,8 @@ seed = 0
 stops_early = False  # for a first look; the whole training goes on from there
 
 # %%
+import json
+
 import pandas as pd
 import seaborn as sns
 
@@ -28,8 +30,6 @@ from plainsight.training import launch
 from plainsight.workspace import open_workspace
 
 space = open_workspace(scale)
-recipe = space.experiments.variants[variant]
-print(recipe)
 folder = launch(
     stage="finetune",
     scale=str(space.scale_file),
@@ -40,6 +40,10 @@ folder = launch(
     seed=seed,
     stops_early=stops_early,
 )
+print(space.experiments.variants[variant])
+measured = json.loads((folder / "run.json").read_text(encoding="utf-8"))["measured"]
+print(f"{measured['train_images']} training texts, of which {measured['texts_cut']} are longer than the text encoder")
+print("reads: their last words are cut off.")
 
 # %% [markdown]
 # ## Did it learn?

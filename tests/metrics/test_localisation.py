@@ -157,12 +157,18 @@ def test_map_without_any_value_and_mask_outside_the_crop_have_no_score():
     assert all(np.isnan(value) for value in score(heatmap, mask).values())
 
 
+def test_the_largest_numbers_are_on_a_scale_like_any_other():
+    heatmap, mask = np.array([[-1.5e308, 1.5e308], [0.0, 0.75e308]]), np.array([[0, 1], [0, 1]])
+    assert score(heatmap, mask) == pytest.approx(score(heatmap / 1e308, mask))
+
+
 @pytest.mark.parametrize(
     ("heatmap", "mask", "message"),
     [
         (np.zeros((4, 5)), np.ones((5, 4), dtype=bool), r"heat map \(4, 5\) and mask \(5, 4\)"),
         (np.zeros(5), np.ones(5, dtype=bool), "H x W"),
-        (np.array([[0.0, np.inf]]), np.array([[True, False]]), "infinite"),
+        (np.array([[0.0, np.inf]]), np.array([[True, False]]), "heat map: holds infinite"),
+        (np.array([[0.0, 1.0]]), np.array([[np.nan, 0.0]]), "mask: holds NaN"),
     ],
 )
 def test_bad_input_is_named(heatmap, mask, message):

@@ -7,7 +7,8 @@ from plainsight import schema
 from plainsight.config import Confounders, Experiments, Scale, WorldSize, read_yaml
 from plainsight.seeding import numpy_generator
 from plainsight.worlds import FINDINGS, phantom
-from plainsight.worlds.anatomy import sample_anatomy
+from plainsight.worlds.anatomy import lay_out, sample_anatomy
+from plainsight.worlds.devices import DEVICES, draw_device
 from plainsight.worlds.lesions import DRAW
 from plainsight.worlds.phantom import draw, draw_device_name, draw_view, tight_box
 from plainsight.worlds.sentences import Fact
@@ -77,7 +78,7 @@ def test_negated_and_absent_findings_draw_nothing():
     assert drawing.masks == {} and drawing.boxes == {} and drawing.device == ""
 
 
-@pytest.mark.parametrize("device", ["line", "tube", "pacemaker"])
+@pytest.mark.parametrize("device", DEVICES)
 def test_a_named_device_is_drawn(device):
     patient = sample_anatomy(numpy_generator(0, "phantom-test", 0))
     none = Confounders(0, 0, 0, 0)
@@ -86,6 +87,16 @@ def test_a_named_device_is_drawn(device):
     )
     assert (plain.device, wired.device) == ("", device)
     assert (wired.image - plain.image).max() > 0.1
+
+
+def test_a_tube_ends_where_its_kind_does():
+    layers = lay_out(sample_anatomy(numpy_generator(0, "phantom-test", 0)), 128)
+    ends = {}
+    for device in ("endotracheal", "gastric"):
+        drawn = draw_device(device, layers, numpy_generator(1, "phantom-test", 0)) > 0.1
+        ends[device] = layers.q[drawn].max()
+    assert ends["endotracheal"] < 0.35
+    assert ends["gastric"] > layers.anatomy.dome
 
 
 def test_the_same_film_at_another_resolution():
@@ -109,7 +120,7 @@ def test_lines_and_tubes_are_likelier_on_ap_films():
     rng = numpy_generator(0, "kinds")
     always = Confounders(1, 1, 0, 0)
     shares = {
-        view: np.mean([draw_device_name(True, view, always, rng) in ("line", "tube") for _ in range(1000)])
+        view: np.mean([draw_device_name(True, view, always, rng) != "pacemaker" for _ in range(1000)])
         for view in ("PA", "AP")
     }
     assert shares["AP"] > shares["PA"] + 0.3

@@ -190,7 +190,9 @@ def test_sides(text, side):
     ("text", "device"),
     [
         ("Right PICC with tip in the SVC.", "line"),
-        ("Endotracheal tube 4 cm above the carina.", "tube"),
+        ("Endotracheal tube 4 cm above the carina.", "endotracheal"),
+        ("Feeding tube tip in the stomach.", "gastric"),
+        ("Tracheostomy tube in place.", ""),
         ("Left chest pacemaker leads in the right atrium.", "pacemaker"),
         ("The central line has been removed.", ""),
         ("No pacemaker.", ""),
@@ -201,6 +203,22 @@ def test_devices(text, device):
     sentence = analyse(text)
     assert sentence.device == device
     assert sentence.other == (device == "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Bibasilar opacities, right greater than left.",
+        "Small bilateral effusions, left worse than right.",
+        "Opacity in the right midlung on the PA view.",
+        "6 mm opacity in the left upper lobe.",
+        "Left upper lobe opacity measuring 1.5 x 2 cm.",
+        "Asymmetric left suprahilar opacity.",
+    ],
+)
+def test_what_no_drawing_is_held_to_is_told_apart(text):
+    sentence = analyse(text)
+    assert sentence.asserted and sentence.other
 
 
 def test_comparisons_say_nothing_about_findings():

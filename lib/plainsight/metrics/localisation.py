@@ -37,7 +37,7 @@ def score(heatmap: Any, mask: Any, gmm: bool = False) -> dict[str, float]:
     Args:
         heatmap: H x W array or tensor of finite numbers on any scale, or NaN where there is no prediction; higher means
             "here". No metric changes when the map is multiplied by a positive number or shifted.
-        mask: H x W array or tensor; nonzero inside the lesion or its boxes.
+        mask: H x W array or tensor of finite numbers; nonzero inside the lesion or its boxes.
         gmm: also compute ``miou_gmm_fgbg``, at the map's own resolution (see `segment_by_mixture`).
 
     Returns:
@@ -54,7 +54,7 @@ def score(heatmap: Any, mask: Any, gmm: bool = False) -> dict[str, float]:
         ``miou_gmm_fgbg``, if asked for: mean of the IoU of foreground and background (seeds 000 and 001, as published).
 
     Raises:
-        InputError: the shapes differ or are not H x W, or the map holds infinite values.
+        InputError: the shapes differ or are not H x W, the map holds infinite values, or the mask NaN or infinite ones.
     """
     heatmap, mask = _as_map(heatmap), _as_mask(mask)
     _check(heatmap, mask, dimensions=2)
@@ -101,8 +101,9 @@ def _score_pixels(inside: np.ndarray, outside: np.ndarray) -> dict[str, float]:
 
 def _unit(values: np.ndarray, low: float, high: float) -> np.ndarray:
     """Values scaled to [0, 1] in float64; a constant map becomes 0 and thus stays below every threshold."""
-    values = values.astype(np.float64)
-    return (values - low) / (np.float64(high) - low) if high > low else np.zeros_like(values)
+    # Halved, so that the range of the largest numbers is a number, too.
+    values, low, high = values.astype(np.float64) / 2, np.float64(low) / 2, np.float64(high) / 2
+    return (values - low) / (high - low) if high > low else np.zeros_like(values)
 
 
 def _auc(inside: np.ndarray, outside: np.ndarray) -> float:
@@ -203,7 +204,10 @@ def _as_map(values: Any) -> np.ndarray:
 
 def _as_mask(values: Any) -> np.ndarray:
     """A boolean array: nonzero is inside."""
-    return np.asarray(values.detach().cpu() if hasattr(values, "detach") else values) != 0
+    values = np.asarray(values.detach().cpu() if hasattr(values, "detach") else values)
+    if not np.isfinite(values).all():
+        raise InputError("mask: holds NaN or infinite values; give 0 outside and anything else inside")
+    return values != 0
 
 
 def _check(heatmap: np.ndarray, mask: np.ndarray, dimensions: int) -> None:

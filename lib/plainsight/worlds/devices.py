@@ -1,4 +1,4 @@
-"""What lies on or in the patient but is no finding: central line, tube, pacemaker, and the film's side marker."""
+"""What lies on or in the patient but is no finding: central line, tubes, pacemaker, and the film's side marker."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import numpy as np
 from plainsight.worlds.anatomy import Layers
 from plainsight.worlds.raster import path, step, strokes
 
-DEVICES = ("line", "tube", "pacemaker")
+DEVICES = ("line", "endotracheal", "gastric", "pacemaker")
 METAL = 1.1
 
 
 def draw_device(device: str, layers: Layers, rng: np.random.Generator) -> np.ndarray:
-    """Attenuation of a ``line`` (central venous catheter), ``tube`` (endotracheal or gastric) or ``pacemaker``."""
-    return {"line": _line, "tube": _tube, "pacemaker": _pacemaker}[device](layers, rng)
+    """Attenuation of a ``line`` (central venous catheter), ``endotracheal`` or ``gastric`` tube, or ``pacemaker``."""
+    draw = {"line": _line, "endotracheal": _endotracheal, "gastric": _gastric, "pacemaker": _pacemaker}
+    return draw[device](layers, rng)
 
 
 def side_marker(layers: Layers, rng: np.random.Generator) -> np.ndarray:
@@ -42,14 +43,20 @@ def _line(layers: Layers, rng: np.random.Generator) -> np.ndarray:
     return _wire(_smooth(layers, route), 0.42, 0.0034, layers.resolution)
 
 
-def _tube(layers: Layers, rng: np.random.Generator) -> np.ndarray:
-    """Down the trachea, to above the carina or, as a gastric tube, through the diaphragm."""
-    a = layers.anatomy
-    if rng.random() < 0.5:
-        route = np.array([(0.0, -0.02), (0.004, 0.12), (0.0, rng.uniform(0.24, 0.31))])
-    else:
-        tip = a.dome + rng.uniform(0.06, 0.14)
-        route = np.array([(0.01, -0.02), (0.012, 0.3), (0.02, 0.55), (0.035, a.dome), (0.12, tip)])
+def _endotracheal(layers: Layers, rng: np.random.Generator) -> np.ndarray:
+    """Down the trachea, to above the carina."""
+    return _tube(np.array([(0.0, -0.02), (0.004, 0.12), (0.0, rng.uniform(0.24, 0.31))]), layers)
+
+
+def _gastric(layers: Layers, rng: np.random.Generator) -> np.ndarray:
+    """Down the oesophagus and through the diaphragm."""
+    dome = layers.anatomy.dome
+    tip = dome + rng.uniform(0.06, 0.14)
+    return _tube(np.array([(0.01, -0.02), (0.012, 0.3), (0.02, 0.55), (0.035, dome), (0.12, tip)]), layers)
+
+
+def _tube(route: np.ndarray, layers: Layers) -> np.ndarray:
+    """Both walls of a tube along a route."""
     points = _smooth(layers, route)
     wall = [_wire(points + np.array([dx, 0]), 0.45, 0.0025, layers.resolution) for dx in (-0.0055, 0.0055)]
     return wall[0] + wall[1]

@@ -8,8 +8,9 @@ Splits. A report belongs to one split. Reports are grouped by the rarest finding
 within it by how well one of these would do as a test phrase), ordered within the group by side and zone and then by the
 SHA-256 of their identifier, and dealt out in the order of ``DEAL``, so that each split gets its share of the rare
 findings and of their places. A wording that reports of several splits have (such as the single word "cardiomegaly") is
-given to one of these reports' splits by the SHA-256 of the wording, so that no assertion is read in training and asked
-in a test. Negated, device and comparison sentences, which no test asks about, may recur.
+given to one of these reports' splits by the SHA-256 of the wording, so that no whole assertion is read in training and
+asked in a test, though one may be part of a longer one. Negated, device and comparison sentences, which no test asks
+about, may recur.
 
 Where a sentence asserts several findings, or says more than can be drawn, clauses that stand alone are cut from it, as
 the phrases of MS-CXR are cut from reports; for the rare findings they double the number of wordings.
@@ -70,7 +71,6 @@ CONTRADICTED = {
 }
 """Negated finding -> drawn findings that it contradicts: an opacity is the sign by which four others are seen."""
 
-DEVICE_KINDS = tuple(lexicon.DEVICES)
 _CLAUSE = re.compile(r"[,;] (?:and |with )?| with (?:associated |adjacent )?| and | without ")
 _FRAGMENT = re.compile(
     r"^(?:caus|suggest|represent|probably|may|likely|associated|includ|is|are|has|have|from|in\b)|\bmay\b"
@@ -80,7 +80,8 @@ _FRAGMENT = re.compile(
 """Clauses that do not stand alone."""
 MAX_SENTENCE_WORDS = 22
 MAX_WORDS = 55
-"""Length of a text that a distractor may not exceed; 77 CLIP tokens hold about as many words."""
+"""Length of a text that a distractor may not exceed. 77 CLIP tokens hold about as many words; what is longer all the
+same is cut there and counted when a model is trained (``plainsight.tokenizer.longer_than_context``)."""
 MAX_PHRASE_WORDS = 15
 MIN_PHRASES = 5
 """Phrases without XXXX that are enough to leave those with XXXX out."""
@@ -90,8 +91,9 @@ MIN_PHRASES = 5
 class Impression:
     """A text and what its image must show.
 
-    ``facts``: un-negated, at most one a finding, unmentioned ones included; ``device``: "" | "line" | "tube" |
-    "pacemaker" if the text says it is there; ``reports``: the Open-i reports that the text and the facts are from.
+    ``facts``: un-negated, at most one a finding, unmentioned ones included; ``device``: a kind of
+    ``lexicon.DEVICES`` if the text says it is there, else ""; ``reports``: the Open-i reports that the text and the
+    facts are from.
     """
 
     text: str
@@ -112,8 +114,8 @@ def compose(shares: TextShares, split: str, rng: np.random.Generator) -> Impress
     stock = _stock(split)
     drawn = () if rng.random() < NO_FINDING_SHARE else _draw_findings(shares.max_findings, rng)
     chosen = tuple(_choose(_agreeing(stock.assertions[name], drawn), name, shares, rng) for name in drawn)
-    facts = tuple(sentence.asserted[0] for sentence in chosen)
-    device = _draw_device(shares, rng)
+    facts = tuple(map(_shown, chosen))
+    device = _draw_device(stock, shares, rng)
     body = _body(facts, chosen, shares, split, rng)
     extra = _distractors(facts, body, device, shares, split, rng)
     named = device if any(sentence.device for sentence in extra) else ""
@@ -157,7 +159,8 @@ def test_phrase(finding: str, split: str, rng: np.random.Generator) -> Impressio
         raise InputError(f"unknown finding {finding!r}; known: {', '.join(FINDINGS['phantom'])}")
     phrases = _phrases(finding, split)
     sentence = phrases[rng.integers(len(phrases))]
-    return Impression(sentence.text.rstrip("."), sentence.asserted, "", (sentence.report,))
+    facts = () if finding == NO_FINDING else (_shown(sentence),)
+    return Impression(sentence.text.rstrip("."), facts, "", (sentence.report,))
 
 
 test_phrase.__test__ = False  # pytest would collect it by its name
@@ -196,9 +199,10 @@ def _draw_findings(most: int, rng: np.random.Generator) -> tuple[str, ...]:
     return tuple(rng.choice(list(FINDING_SHARES), size=number, replace=False, p=list(FINDING_SHARES.values())).tolist())
 
 
-def _draw_device(shares: TextShares, rng: np.random.Generator) -> str:
-    """A kind of device that the text shall name, or ""."""
-    return DEVICE_KINDS[rng.integers(len(DEVICE_KINDS))] if rng.random() < shares.device else ""
+def _draw_device(stock: _Stock, shares: TextShares, rng: np.random.Generator) -> str:
+    """A kind of device that the text shall name, of those the split has sentences about; or ""."""
+    kinds = [kind for kind, sentences in stock.devices.items() if sentences]
+    return kinds[rng.integers(len(kinds))] if rng.random() < shares.device else ""
 
 
 def _choose(sentences: Sequence[Sentence], finding: str, shares: TextShares, rng: np.random.Generator) -> Sentence:
@@ -216,6 +220,13 @@ def _pick(sentences: Sequence[Sentence], shares: TextShares, rng: np.random.Gene
     marked = rng.random() < shares.anonymised
     preferred = [sentence for sentence in sentences if ("XXXX" in sentence.text) == marked] or sentences
     return preferred[rng.integers(len(preferred))]
+
+
+def _shown(sentence: Sentence) -> Fact:
+    """What an image must show for an assertion to be true of it: a pneumothorax of less than 2 cm is a small one."""
+    fact = sentence.asserted[0]
+    narrow = fact.finding == "Pneumothorax" and not fact.severity and lexicon.NARROW.search(sentence.text.lower())
+    return replace(fact, severity="small") if narrow else fact
 
 
 def _says_no_more(said: Fact, fact: Fact) -> bool:
@@ -268,7 +279,7 @@ def _distractors(
         return []
     stock, negations = _stock(split), _negations(split, frozenset(fact.finding for fact in facts))
     pools = [negations] * _repeats(shares.negated, rng) + [stock.comparisons] * _repeats(shares.comparison, rng)
-    if device:
+    if stock.devices.get(device):
         pools.append(stock.devices[device])
     if not body and not pools:  # silent about everything: something must be said
         pools.append(negations)

@@ -324,8 +324,12 @@ SEVERITIES = {
     ),
 }
 
+NARROW = re.compile(r"\b(?:1?\d(?:\.\d)? ?mm|[01](?:\.\d)? ?cm)\b")
+"""Less than 2 cm, which of air in the pleural space is a small pneumothorax (British Thoracic Society 2010)."""
+
 # What the phantom does not draw --------------------------------------------------------------------------------------
 
+MEASURE = r"\d(?: ?x ?\d+(?:\.\d+)?)? ?(?:mm|cm|millimet|centimet)"
 OTHER = re.compile(
     r"\b(?:nodul|mass|granulom|calci|fractur|scar|fibro|herni|emphys|(?:hypo|hyper|under|over)?inflat|(?:hypo|hyper)(?:aer"
     r"|vent)|hyperex|hyperlu|copd|tortu|ectati|athero|degenerat|spond|listhes|scolio"
@@ -346,27 +350,30 @@ OTHER = re.compile(
     r"|wedge|infarct|embol|chronic|septal|crowd|radiat|post(?:op|surg|trau|inf|rad|-)|remov|redistrib|cephal"
     r"|plethor|borderline|upper limits"
     r"|top normal|ct\b|mri\b|atri(?:al|um)|ventric|decub|outside|hemothora"
-    r"|pneumonitis|increased (?:lung |pulmonary )?vascul)"
+    r"|pneumonitis|increased (?:lung |pulmonary )?vascul|tracheost"
+    r"|(?:greater|larger|more|worse) (?:on the )?(?:left|right|than)|(?:left|right) (?:greater|larger|more|worse)"
+    r"|asymmetr|(?:pa|ap)\b)"
+    rf"|{MEASURE}.*opaci|opaci.*{MEASURE}"
 )
-"""Other abnormalities, devices beyond the three kinds, and habitus: a sentence with one of these asserts too much."""
+"""Other abnormalities, devices beyond the four kinds, habitus, one side set against the other, the view, measures: a
+sentence with one of these asserts too much."""
 DEVICES = {
     "line": re.compile(
         r"\bpicc?\b|central (?:venous )?(?:dialysis )?(?:catheter|line)|venous (?:dialysis )?catheter"
         r"|dialysis catheter|jugular|\bij\b|port-?a-?cath|mediport"
         r"|\bport\b|subclavian (?:line|catheter)|swan"
     ),
-    "tube": re.compile(
-        r"endotracheal|\bett\b|\bet tube|tracheostomy|(?:enteric|ng|feeding|gastric|orogastric"
-        r"|nasogastric) tubes?|dobb?hoff"
-    ),
+    "endotracheal": re.compile(r"endotracheal|\bett\b|\bet tube"),
+    "gastric": re.compile(r"(?:enteric|ng|feeding|gastric|orogastric|nasogastric) tubes?|dobb?hoff"),
     "pacemaker": re.compile(r"pacemaker|pacer|\bpacing|defibrillator|\baicd\b|\bicd\b"),
 }
 DEVICE_PLACES = re.compile(
-    r"\b(?:tips?|leads?|generator|device|implant[a-z]*|atri(?:um|al)|ventric[a-z]*|overl[a-z]*|clavic[a-z]*"
+    rf"{MEASURE}[a-z]*|\b(?:tips?|leads?|generator|device|implant[a-z]*|atri(?:um|al)|ventric[a-z]*|overl[a-z]*"
+    r"|clavic[a-z]*"
     r"|stomach|gastric|gastroesophageal"
     r"|(?:hemi)?diaphragm)\b"
 )
-"""Parts of devices and where they lie: no abnormality in a sentence about a device."""
+"""Parts of devices and where they lie, how far from what: no abnormality in a sentence about a device."""
 NOT_IN_PLACE = re.compile(
     r"\b(?:no|not|without|removed|removal|withdrawn|absent|recommend[a-z]*"
     r"|malposition[a-z]*|fractured|should)\b"

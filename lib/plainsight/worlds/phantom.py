@@ -5,7 +5,8 @@
 Confounders (``plainsight.config.Confounders``) are correlations that are not lesions, as real data have them:
 a device is likelier where there is edema, and an AP film where there are more findings. A device named by the text is
 always drawn; the probabilities hold where the text names none. AP films show lines and tubes, PA films
-mostly pacemakers.
+mostly pacemakers. AP films magnify the heart, as they do: one that a text calls normal may look as wide there as an
+enlarged one does on a PA film.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ from plainsight.worlds.lesions import DRAW, draw_lesions
 from plainsight.worlds.raster import band_noise, grid
 from plainsight.worlds.sentences import Fact
 
-DEVICE_SHARES = {"PA": (0.35, 0.05, 0.60), "AP": (0.50, 0.40, 0.10)}
-"""Which device it is (line, tube, pacemaker) where one is drawn and the text names none."""
+DEVICE_SHARES = {"PA": (0.35, 0.025, 0.025, 0.60), "AP": (0.50, 0.20, 0.20, 0.10)}
+"""Which of `DEVICES` it is where one is drawn and the text names none."""
 
 SEED = 0
 
@@ -48,7 +49,7 @@ class Drawing:
     boxes: dict[str, list[list[float]]]
     """Finding -> one tight [x, y, w, h] in pixels for each lesion."""
     device: str
-    """"", line, tube or pacemaker."""
+    """One of `DEVICES`, or ""."""
 
 
 def draw(

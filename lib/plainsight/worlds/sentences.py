@@ -59,7 +59,7 @@ class Sentence:
 
     ``hedged``: it mentions a finding without committing to it, or spreads one over zones that a Fact cannot hold.
     ``other``: it speaks of what the phantom does not draw (nodules, fractures, scars, surgery ...).
-    ``device``: "line" | "tube" | "pacemaker" that it says is there, else "".
+    ``device``: the kind of ``lexicon.DEVICES`` that it says is there, else "".
     """
 
     report: str

@@ -12,6 +12,7 @@ from plainsight import latents, models, provenance
 from plainsight.config import Scale
 from plainsight.errors import InputError
 from plainsight.files import atomic
+from plainsight.tokenizer import longer_than_context
 from plainsight.training import denoising
 from plainsight.training.job import Job
 from plainsight.training.loop import write_losses
@@ -53,7 +54,8 @@ def denoise(
         for part in kept(job).iterdir():
             shutil.copytree(part, folder / part.name)
         write_losses(folder, losses)
-        provenance.record(folder, job, {"train_images": len(rows)})
+        cut = longer_than_context(model.tokenizer, rows["phrase"])
+        provenance.record(folder, job, {"train_images": len(rows), "texts_cut": cut})
 
 
 def kept(job: Job) -> Path:
