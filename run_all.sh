@@ -91,8 +91,10 @@ else
     if [ -n "$only" ]; then
         known=$(tr ':,[]' '\n\n\n\n' <workflow/notebooks.yaml | sed -n 's/^ *\([a-z_]*\/[a-z0-9_]*\)$/\1/p
             s/^ *\([a-z0-9_]*\)\.[a-z]*$/\1/p')
-        known=$(for name in 00_start_here $known; do echo "$name"; case $name in (*/*) echo "${name%/*}"; echo "${name#*/}" ;; esac; done)
-        echo "$known" | grep -qxF -e "$only" || fail "unknown target '$only'; known: $(echo "$known" | sort -u | tr '\n' ' ')"
+        known=$(for name in 00_start_here beyond/1_ledger beyond/3_cost $known; do echo "$name"; case $name in (*/*) echo "${name%/*}"; echo "${name#*/}" ;; esac; done)
+        echo "$known" | grep -qxF -e "$only" || fail "unknown target '$only'; known: $(
+            echo "$known" | grep -vE '/|^(table|figure|claims|provenance)' | sort -u | tr '\n' ' '
+        )and tables and figures by name, such as table_01 or figure_02"
     fi
 fi
 
@@ -203,14 +205,15 @@ echo "$plan" | awk -v scale="$scale" -v jobs="$jobs" -v slurm="$slurm" -v durati
     table && NF == 2 && $2 ~ /^[0-9]+$/ && $1 != "total" && $1 != "all" {
         count += $2
         line = line sprintf("  %4d x %s\n", $2, $1)
-        if ($1 in seconds) time += $2 * seconds[$1]; else unknown = unknown " " $1
+        if ($1 in seconds) time += $2 * seconds[$1]; else unknown += $2
     }
     END {
         if (!count) { print "Nothing is left to be made at scale " scale "."; exit }
         printf "To be made at scale %s, %d steps, %s:\n%s", scale, count, slurm ? "on the cluster" : jobs " side by side", line
         if (slurm) exit
-        if (unknown != "") printf "No time was measured yet for:%s.\n", unknown
-        if (time) printf "Measured on 2 CPU cores, this takes about %d minutes.\n", time / jobs / 60 + 1
+        if (unknown) printf "For %d of these steps no time was measured yet.\n", unknown
+        # More than two side by side were never measured.
+        if (time) printf "Measured on 2 CPU cores, this takes about %d minutes.\n", time / (jobs < 2 ? 1 : 2) / 60 + 1
     }'
 if [ -n "$dry" ]; then exit 0; fi
 

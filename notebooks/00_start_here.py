@@ -79,7 +79,9 @@ for row in averages.to_dict("records"):
     print(f"- {row['statement']} ({row['statistic']}): {row['verdict']}, {row['effect']:+.3f}")
 first = averages.iloc[0]
 leads = "F leads" if first["effect"] > 0 else "L leads"
-print(f"In a word: {leads} by {abs(first['effect']):.3f} in AUC-ROC; that F does it by its recipe: {first['verdict']}.")
+print(
+    f"In a word: {leads} by {abs(first['effect']):.3f} in AUC-ROC; the paper's claim that F does: {first['verdict']}."
+)
 
 # %% [markdown]
 # ## Where to read on

@@ -406,7 +406,7 @@ SDXL = {"addition_embed_type": "text_time", "addition_time_embed_dim": 8, "proje
     ("damage", "message"),
     [
         (lambda f: shutil.rmtree(f / "vae"), "vae: no such folder; a saved AutoencoderKL belongs there"),
-        (lambda f: shutil.rmtree(f / "unet"), "no weights 'raw' here; kept: none"),
+        (lambda f: shutil.rmtree(f / "unet"), "no unet/ here"),
         (
             lambda f: [path.unlink() for path in (f / "tokenizer").iterdir()],
             "a tokenizer of 2 tokens, a text encoder of",
@@ -526,6 +526,8 @@ def test_compare_with_an_unknown_scale_or_outside_a_checkout(tmp_path, monkeypat
         capsys.readouterr().err
         == "plainsight compare: unknown scale 'huge'; known: bench, paper, paper_g2g, smoke, toy\n"
     )
+    assert cli.main(["compare", "--scale", "../toy"]) == 2
+    assert "known: bench, paper" in capsys.readouterr().err
     monkeypatch.chdir(tmp_path)
     assert cli.main(["compare"]) == 2
     assert "not inside a checkout" in capsys.readouterr().err

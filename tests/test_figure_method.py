@@ -78,7 +78,7 @@ def test_the_box_is_drawn_on_the_heat_maps_and_not_on_what_is_asked(figure):
 
 def test_long_phrases_shrink_and_the_same_maps_give_the_same_bytes(tmp_path):
     for name in ("a", "b"):
-        figures.save(figure_01(method()), tmp_path / name, (".svg",))
+        figures.save(figure_01(method()), tmp_path / name, "toy", (".svg",))
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
     long = figure_01(dataclasses.replace(method(), phrase="There is " + "very " * 10 + "long"))
     sizes = [text.get_size() for text in long.axes[0].texts if text.get_style() == "italic"]

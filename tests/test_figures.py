@@ -85,7 +85,7 @@ def saved(tmp_path_factory):
         made = drawn()
         for name in ("figure_02", "curves"):  # the others are saved by the same function
             made[name].set_size_inches(4, 3)
-            figures.save(made[name], folder / name)
+            figures.save(made[name], folder / name, "scale toy, world phantom")
     mpl.pyplot.close("all")
     return folders
 
@@ -173,7 +173,7 @@ def test_figure_03_draws_every_word_once_and_keywords_apart():
     for axis, variant in zip(figure.axes, tables.VARIANTS, strict=True):
         other, keyword = (dots.get_offsets().tolist() for dots in axis.collections)
         assert sorted(other) == [[20, 0.5], [90, -0.5]] and keyword == [[50, 1]]
-        assert axis.get_title() == f"{figures.NAMES[variant]}\nρ 0.50 [-0.25, 0.75], 3 words"
+        assert axis.get_title() == f"{figures.NAMES[variant]}\nρ 0.50 [-0.25, 0.75]\n3 dots, 3 different words"
     empty = pd.concat(parts).head(0)
     figures.figure_03(empty, pd.DataFrame([{"variant": "foundation", **found}]))
     mpl.pyplot.close("all")
@@ -197,7 +197,7 @@ def test_a_contact_sheet_prints_text_as_it_is_and_cuts_it(once, tmp_path):
     assert {"best", "worst", "Edema", "$x_1$"} - texts == set()
     note = next(text for text in texts if text.endswith("\nCC BY"))
     assert len(note) <= 210 and "…" in note and max(map(len, note.splitlines())) <= 70
-    figures.save(figure, tmp_path / "sheet", (".png",))
+    figures.save(figure, tmp_path / "sheet", "", (".png",))
     assert [path.name for path in tmp_path.iterdir()] == ["sheet.png"]
 
 

@@ -191,3 +191,5 @@ def test_a_picture_has_the_target_that_was_scored_and_its_credit(read, images, m
 def test_headline():
     summary = mapscores.summarise(rows([1.0, 2.0]), 20)
     assert mapscores.headline(summary).startswith("auc 0.5 [0.5, 0.5], top1 0 [0, 0], cnr 1.5 [1, 2]")
+    alone = mapscores.headline(mapscores.summarise(rows([1.0]).head(1), 20))
+    assert "nan" not in alone and alone.startswith("auc 0.5, top1 0, cnr 1")

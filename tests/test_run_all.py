@@ -104,7 +104,9 @@ def test_help_names_every_option_and_starts_nothing(checkout):
         assert option in result.stdout
 
 
-@pytest.mark.parametrize("only", ["tradeoff", "2_localization", "tradeoff/2_localization", "table_01", "00_start_here"])
+@pytest.mark.parametrize(
+    "only", ["tradeoff", "2_localization", "tradeoff/2_localization", "table_01", "00_start_here", "3_cost"]
+)
 def test_known_targets_pass(checkout, only):
     assert "unknown target" not in run(checkout, "--only", only, "--dry-run").stderr
 
@@ -267,8 +269,11 @@ def test_the_plan_sums_what_was_measured_over_what_is_to_be_made(checkout):
         ["3", "x", "train"],
         ["1", "x", "new"],
     ]
-    assert "No time was measured yet for: new." in lines
+    assert "For 1 of these steps no time was measured yet." in lines
     assert lines[-1] == "Measured on 2 CPU cores, this takes about 17 minutes."
+    # Nor was it for more than two side by side.
+    assert run(checkout, "--dry-run", "--jobs", "8").stdout.splitlines()[-1] == lines[-1]
+    assert "about 33 minutes" in run(checkout, "--dry-run", "--jobs", "1").stdout.splitlines()[-1]
     assert not (checkout / "runs" / ".running").exists()
 
 

@@ -168,7 +168,9 @@ def test_a_handful_of_images_runs_through(tmp_path):
     table_05 = tables_generation.beside(tables_generation.table_05(recognised), PAPER[5], "scenes")
     assert "nan" not in tables_generation.auc_markdown(table_05, tables_generation.caption_05(table_05, setting))
     shown = tables_generation.for_figure(table_04, "phantom", "scenes")
-    figures.save(figures.made_images(shown, {"fid": "a", "fid_xrv": "b", "ms_ssim": "c"}, "o", "p", {}), tmp_path / "f")
+    figures.save(
+        figures.made_images(shown, {"fid": "a", "fid_xrv": "b", "ms_ssim": "c"}, "o", "p", {}), tmp_path / "f", ""
+    )
     values = pd.concat([tables_generation.distance_values(distances), recognised], ignore_index=True)
     ledger = tradeoff_generation.judge_generation(CHOSEN, values, PAPER, "smoke", "phantom", "scenes")
     assert set(ledger["verdict"]) == {"inconclusive"} and len(ledger) == len(CHOSEN) + 1

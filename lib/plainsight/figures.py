@@ -90,12 +90,14 @@ class Grounded:
     notes: Sequence[str] = ()
 
 
-def save(figure: Figure, stem: Path, suffixes: Sequence[str] = (".png", ".svg")) -> None:
+def save(figure: Figure, stem: Path, note: str, suffixes: Sequence[str] = (".png", ".svg")) -> None:
     """Write ``<stem>.png`` and ``<stem>.svg`` without dates, versions or random ids, and close the figure.
 
-    Pictures inside an SVG get 72 dots an inch, which keeps a page of radiographs below a megabyte.
+    ``note`` stands below, small: at which scale and on which world it was made, for figures travel alone. Pictures
+    inside an SVG get 72 dots an inch, which keeps a page of radiographs below a megabyte.
     """
     with mpl.rc_context(STYLE):
+        figure.text(0.005, 0, note, va="top", size=8, color="0.35")
         for suffix in suffixes:
             dpi, unwanted = {".png": (110, ("Software",)), ".svg": (72, ("Date", "Creator"))}[suffix]
             with atomic(Path(stem).with_suffix(suffix)) as path:
@@ -228,6 +230,8 @@ def text_difficulty(
         levels: title of each ``level``, in the order of the columns. A level without rows stays an empty panel that
             says so.
         metrics: the rows of panels.
+
+    A title says how many trainings stand behind its column.
     """
     size = (3.3 * len(levels), 2.9 * len(metrics) + 0.5)
     shape = {"sharex": True, "sharey": "row", "squeeze": False, "figsize": size, "layout": "constrained"}
@@ -236,7 +240,9 @@ def text_difficulty(
         for axis, (level, title) in zip(line, levels.items(), strict=True):
             rows, single = (part[(part["level"] == level) & (part["metric"] == metric)] for part in (mean, seeds))
             _curves(axis, rows, metric, single)
-            axis.set(title=title if metric == metrics[0] else "")
+            trainings = single["seed"].nunique()
+            counted = f"{title}\n({trainings} training{'s' * (trainings != 1)} each)" if trainings else title
+            axis.set(title=counted if metric == metrics[0] else "")
             axis.label_outer()
             if rows.empty:
                 axis.text(0.5, 0.6, "not run", transform=axis.transAxes, ha="center", color="0.4")
@@ -403,15 +409,17 @@ def figure_03(points: pd.DataFrame, correlations: pd.DataFrame) -> Figure:
         variant = cell["variant"]
         mean = points[points["variant"] == variant].groupby(["finding", "word", "keyword"]).mean(numeric_only=True)
         mean = mean.reset_index()
-        for keyword, label in ((False, "other word"), (True, "keyword of the finding")):
-            dots = mean[mean["keyword"] == keyword]
+        for keyword, dots in mean.groupby("keyword"):
             look = {"marker": MARKERS[variant], "color": COLOURS[variant] if keyword else "none", "edgecolor": "0.25"}
-            axis.scatter(100 * dots["training_share"], dots["cnr"], s=28, linewidth=0.7, label=label, **look)
+            axis.scatter(100 * dots["training_share"], dots["cnr"], s=28, linewidth=0.7, **look)
         axis.axhline(CHANCE["cnr"], color="0.4", linewidth=1, label="chance", zorder=1)
-        rho = f"ρ {cell['value']:.2f} [{cell['low']:.2f}, {cell['high']:.2f}], {cell['words']} words"
-        axis.set(title=f"{NAMES[variant]}\n{rho}", xlabel="training texts with the word (%)")
+        rho = f"ρ {cell['value']:.2f} [{cell['low']:.2f}, {cell['high']:.2f}]"
+        counted = f"{len(mean)} dots, {cell['words']} different words"
+        axis.set(title=f"{NAMES[variant]}\n{rho}\n{counted}", xlabel="training texts with the word (%)")
+    for fill, label in (("none", "a word and a finding"), ("0.5", "a keyword and its finding")):  # of every panel
+        axes[0][0].plot([], [], "o", markersize=5, color=fill, markeredgecolor="0.25", label=label)
     axes[0][0].set_ylabel(LABELS["cnr"])
-    _legend_below(figure, axes[0][-1])
+    _legend_below(figure, axes[0][0])
     return figure
 
 

@@ -68,10 +68,12 @@ def summarise(scores: pd.DataFrame, resamples: int = 10_000) -> pd.DataFrame:
 
 
 def headline(summary: pd.DataFrame) -> str:
-    """The averages over all rows in one line."""
+    """The averages over all rows in one line, with their intervals; of a single patient there are none."""
     whole = summary[summary["finding"] == WEIGHTED]
-    parts = [f"{cell.metric} {cell.value:.3g} [{cell.low:.3g}, {cell.high:.3g}]" for cell in whole.itertuples()]
-    return ", ".join(parts)
+    if whole["patients"].max() < 2:
+        means = ", ".join(f"{cell.metric} {cell.value:.3g}" for cell in whole.itertuples())
+        return f"{means}; no intervals, for one patient gives none"
+    return ", ".join(f"{cell.metric} {cell.value:.3g} [{cell.low:.3g}, {cell.high:.3g}]" for cell in whole.itertuples())
 
 
 def choose(scores: pd.DataFrame, band: int = BAND) -> dict[str, list[int]]:

@@ -199,7 +199,9 @@ def load(folder: Path, weights: str = "raw", device: str | torch.device = "cpu")
     if not (kept / "unet").is_dir():
         available = sorted(p.parent.name for p in (folder / "milestones").glob("step*/unet"))
         kept_here = ["raw"] * (folder / "unet").is_dir() + ["ema"] * (folder / "ema" / "unet").is_dir() + available
-        raise InputError(f"{folder}: no weights {weights!r} here; kept: {', '.join(kept_here) or 'none'}")
+        if not kept_here:
+            raise InputError(f"{folder}: no unet/ here; give the folder of a whole saved Stable Diffusion pipeline")
+        raise InputError(f"{folder}: no weights {weights!r} here; kept: {', '.join(kept_here)}")
     text_encoder, tokenizer = _load_text_encoder(
         (kept if (kept / "text_encoder").is_dir() else folder) / "text_encoder", folder / "tokenizer"
     )

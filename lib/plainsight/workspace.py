@@ -106,8 +106,9 @@ def open_workspace(scale: str, folder: Path | None = None) -> Workspace:
     Raises InputError for an unknown scale (with the known ones) or a bad setting (with file and key).
     """
     folder = root() if folder is None else folder
-    if not (path := scale_file(folder, scale)).is_file():
-        known = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml")))
+    path, scales = scale_file(folder, scale), scale_file(folder, "").parent
+    if path.parent != scales or not path.is_file():
+        known = ", ".join(sorted(p.stem for p in scales.glob("*.yaml")))
         raise InputError(f"unknown scale {scale!r}; known: {known}")
     experiments = config.read_yaml(folder / "workflow" / "experiments.yaml", config.Experiments)
     settings = config.read_yaml(path, config.Scale)

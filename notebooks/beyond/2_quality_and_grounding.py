@@ -47,6 +47,7 @@ from plainsight.workspace import open_workspace
 space = open_workspace(scale)
 folder = space.world(world)
 out = folder / "beyond"
+note = f"scale {scale}, world {world}"
 resamples = space.scale.bootstrap_resamples
 findings = worlds.placed(world)
 variants = (*tables.VARIANTS, *tables.ABLATIONS)
@@ -116,7 +117,7 @@ drawn = {
 }
 drawn = {title: points.assign(name=points["variant"].map(tables.NAMES)) for title, points in drawn.items()}
 labels = ([figures.LABELS["cnr"]] * 2, [f"{figures.LABELS['fid']}, logarithmic"] * 2)
-figures.save(figures.against_grounding(drawn, *labels, log=True), out / "figure_quality_and_grounding")
+figures.save(figures.against_grounding(drawn, *labels, log=True), out / "figure_quality_and_grounding", note)
 Image(out / "figure_quality_and_grounding.png")
 
 # %% [markdown]
@@ -130,7 +131,7 @@ for variant, name in ((quality.L, "Finetune_L"), (quality.F, "Finetune_F"), (qua
     drawn[titled(name, variant, "cnr_judged")] = points.assign(name=points["finding"])
 images = "classifier's AUC-ROC on made images (0 to 1)"
 labels = ([figures.LABELS["cnr"]] * 2 + ["difference of CNR"], [images, images, "difference of AUC-ROC"])
-figures.save(figures.against_grounding(drawn, *labels), out / "figure_quality_by_finding")
+figures.save(figures.against_grounding(drawn, *labels), out / "figure_quality_by_finding", note)
 Image(out / "figure_quality_by_finding.png")
 
 # %% [markdown]

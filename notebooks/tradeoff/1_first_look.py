@@ -50,7 +50,7 @@ table = tables.beside(table, published.read(space.tables, "tradeoff", 1), tables
 steps = space.scale.denoising.first_look_steps
 title = f"Ours: {scale} scale, {world}, seed {space.scale.seeds[0]}, {steps} steps"
 figure = figures.scores_by_finding(table, "auc", title, "Published: MS-CXR, full size")
-figures.save(figure, folder / "tradeoff" / "figure_first_look")
+figures.save(figure, folder / "tradeoff" / "figure_first_look", f"scale {scale}, world {world}")
 figure
 
 # %%
@@ -67,4 +67,4 @@ print(f"F lies {'above' if gap > 0 else 'below'} L by {abs(gap):.3f}: one traini
 # ## What scale changes
 #
 # At toy scale, the default, models are small, trained for minutes, and looked at here before they are done. At the
-# papers' own size they are done, F after as many steps as in the paper, L after equally many.
+# papers' own size both are looked at after as many steps as the paper gives F, which is half of what it gives L.

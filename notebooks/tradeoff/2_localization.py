@@ -105,7 +105,7 @@ own = results.read(space.world(space.scale.foundation_world), [results.Run("foun
 own = tables.summarise(own, ["variant"], ["auc", "cnr"], sorted(own["finding"].unique()), resamples)
 own = own[own["finding"] == tables.WEIGHTED].set_index("metric")
 sdv2 = published.read(space.tables, "tradeoff", 2).query("variant == 'foundation' and metric == 'auc'")["value"].item()
-know = "knows its own words" if own["low"]["auc"] > 0.5 else "cannot be told to know its own words"
+know = "knows its own words" if own["low"]["auc"] > 0.5 else "has not been shown to know its own words"
 print(f"The foundation {know}: AUC-ROC {own['value']['auc']:.3f} (95 % interval {own['low']['auc']:.3f} to", end=" ")
 print(f"{own['high']['auc']:.3f}, {own['n']['auc']:.0f} phrases); chance is 0.5. SDv2 in the paper: {sdv2:.3f}.")
 
@@ -138,7 +138,7 @@ Markdown(text_01)
 # %%
 title = f"Ours: {scale} scale, {world}"
 figure = figures.scores_by_finding(table_01, "auc", title, "Published: MS-CXR, full size")
-figures.save(figure, out / "figure_table_01")
+figures.save(figure, out / "figure_table_01", f"scale {scale}, world {world}")
 figure
 
 
@@ -211,7 +211,7 @@ for rival, words in (("centred_gaussian", "the Gaussian"), ("average_box", "the 
     for variant, effect in gain.items():
         print(f"{tables.NAMES[variant]} over {words}, AUC-ROC: {said(effect)}")
     better = [tables.NAMES[variant] for variant, effect in gain.items() if effect.interval.low > 0]
-    print(f"Surely above {words}: {', '.join(better) or 'none of them'}.")
+    print(f"Above {words}, with an interval that leaves out 0: {', '.join(better) or 'none of them'}.")
 
 # %%
 means = both.groupby(["finding", "variant"])["auc"].mean().unstack()
@@ -232,7 +232,7 @@ print(
 )
 print(f"by finding to between {width.min():.3f} ({width.idxmin()}) and {width.max():.3f} ({width.idxmax()}).")
 if carried:
-    print(f"These {whole['n']} phrases cannot tell apart what lies closer. The models never saw such images")
+    print(f"Smaller differences than that cannot be told with {whole['n']} phrases. The models never saw such images")
     print("in training: a low score says as much about the step from world to world as about the text encoder.")
 
 # %% [markdown]
@@ -250,7 +250,8 @@ if len(curves):
     mean = mean[mean["finding"] == tables.WEIGHTED]
     marks = {"equal steps": steps, f"L at {ratio:g}:1": steps * ratio}
     by_seed = tables.by_seed(curves, ["variant", "step"], ("auc", "cnr"))
-    figures.save(figures.learning_curves(mean, by_seed, ("auc", "cnr"), marks), out / "figure_curves")
+    note = f"scale {scale}, world {world}; bands: 95 % interval over patients, thin lines: single trainings"
+    figures.save(figures.learning_curves(mean, by_seed, ("auc", "cnr"), marks), out / "figure_curves", note)
     equal = mean[(mean["metric"] == "auc") & (mean["step"] == steps)].set_index("variant")["value"]
     print(f"At equal steps ({steps}): F {equal['finetune_f']:.3f}, L {equal['finetune_l']:.3f} AUC-ROC on validation.")
 else:

@@ -53,6 +53,7 @@ findings = worlds.placed(world)
 torch.set_num_threads(space.scale.threads)
 device = "cuda" if torch.cuda.is_available() else "cpu"
 seed = space.scale.seeds[0]
+note = f"scale {scale}, world {world}, seed {seed}"
 
 # %% [markdown]
 # ## Which examples
@@ -94,7 +95,7 @@ for variant in figure_method.ROWS:
 # %%
 noised = token_maps.noised(model, latent, *asked_alike)
 method = figure_method.Method(schema.load_image(root, row), row["boxes"], noised, phrase, seen, heat)
-figures.save(figure_method.figure_01(method), folder / "tradeoff" / "figure_01")
+figures.save(figure_method.figure_01(method), folder / "tradeoff" / "figure_01", note)
 Image(folder / "tradeoff" / "figure_01.png")
 
 # %%
@@ -136,7 +137,7 @@ def picture(place, row):
 # %%
 maps = {variant: heat_maps(variant) for variant in tables.VARIANTS}
 drawn = [picture(place, row) for place, (_, row) in enumerate(shown.iterrows())]
-figures.save(figures.figure_02(drawn), folder / "tradeoff" / "figure_02")
+figures.save(figures.figure_02(drawn), folder / "tradeoff" / "figure_02", note)
 Image(folder / "tradeoff" / "figure_02.png")
 
 # %%

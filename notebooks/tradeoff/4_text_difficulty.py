@@ -83,7 +83,10 @@ if curve:
     curves = tables.summarise(scored, ["level", "variant", "step"], ("auc", "cnr"), (), resamples)
     curves = curves[curves["finding"] == tables.WEIGHTED]
     by_seed = tables.by_seed(scored, ["level", "variant", "step"], ("auc", "cnr"))
-    figures.save(figures.text_difficulty(curves, by_seed, levels, ("auc", "cnr")), out / "figure_text_difficulty")
+    ratio = space.experiments.variants["finetune_l"].length
+    note = f"scale {scale}, world {world}; bands: 95 % interval over patients, thin lines: single trainings; "
+    note += f"L trains {ratio:g} times as long as F, as in the paper"
+    figures.save(figures.text_difficulty(curves, by_seed, levels, ("auc", "cnr")), out / "figure_text_difficulty", note)
     auc = curves[curves["metric"] == "auc"].sort_values("step").groupby(["level", "variant"]).last()
 else:
     print("No boxes on validation images here, so no curves over training.")
@@ -136,7 +139,7 @@ drawn = table_07[table_07["finding"] == tables.WEIGHTED]
 drawn = drawn.assign(finding=drawn["level"].map(levels), published_std=float("nan"))
 title = f"Ours: {scale} scale, {world}"
 figure = figures.scores_by_finding(drawn, "cnr", title, "Published: MS-CXR, full size")
-figures.save(figure, out / "figure_table_07")
+figures.save(figure, out / "figure_table_07", f"scale {scale}, world {world}")
 figure
 
 

@@ -212,7 +212,7 @@ found = tables_words.points(curated, table_06, worlds.KEYWORDS) if home == world
 if found is not None:
     figure_03 = tables_words.correlations(found, resamples)
     tables.write_table(figure_03, out / "figure_03.csv")
-    figures.save(figures.figure_03(found, figure_03), out / "figure_03")
+    figures.save(figures.figure_03(found, figure_03), out / "figure_03", f"scale {scale}, world {world}")
 Image(out / "figure_03.png") if found is not None else None
 
 

@@ -97,7 +97,8 @@ titles = {
 }
 titles_of = (f"Ours: {scale}, {world}; bars: 95 % interval", "Published: MIMIC-CXR and MS-CXR, no intervals")
 of_real = table_04[table_04["variant"] == REAL].set_index("metric")["value"]
-figures.save(figures.made_images(shown, titles, *titles_of, of_real), out / "figure_table_04")
+note = f"scale {scale}, world {world}; the axes of ours and of the published values are not the same"
+figures.save(figures.made_images(shown, titles, *titles_of, of_real), out / "figure_table_04", note)
 Image(out / "figure_table_04.png")
 
 

@@ -60,7 +60,7 @@ rows = {
     for row in chosen.itertuples()
 }
 columns = ["Real image", *(tables.NAMES[variant] for variant in tables.VARIANTS)]
-figures.save(figures.samples(rows, columns), out / "figure_samples")
+figures.save(figures.samples(rows, columns), out / "figure_samples", f"scale {scale}, world {world}")
 Image(out / "figure_samples.png")
 
 # %% [markdown]

@@ -153,7 +153,8 @@ for number, word in ((low, "few"), (high, "many")):
 # to make, so that FID stands only where the table has it. Bands are 95 % intervals: other scenes, not other trainings.
 
 # %%
-figures.save(figures.in_domain(table_02[text], ("auc", "fid")), out / "figure_in_domain")
+note = f"scale {scale}, world {world}; bands: 95 % intervals"
+figures.save(figures.in_domain(table_02[text], ("auc", "fid")), out / "figure_in_domain", note)
 Image(out / "figure_in_domain.png")
 
 # %%

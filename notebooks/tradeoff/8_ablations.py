@@ -109,7 +109,7 @@ titles = (
     "Published: MS-CXR, full size (bars: ± 1 std over trainings)",
 )
 figure = figures.ablations(drawn, by_seed, metrics, *titles)
-figures.save(figure, out / "figure_table_11")
+figures.save(figure, out / "figure_table_11", f"scale {scale}, world {world}")
 figure
 
 # %% [markdown]

@@ -60,4 +60,4 @@ def run(options: argparse.Namespace) -> None:
         }
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Glyph .* missing")  # scripts that the font lacks stay boxes
-            figures.save(figures.contact_sheet(rows), options.out / "contact_sheet", (".png",))
+            figures.save(figures.contact_sheet(rows), options.out / "contact_sheet", "", (".png",))
