@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
+import durations
 import pytest
-
-ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="module")
-def durations():
-    spec = importlib.util.spec_from_file_location("durations", ROOT / "benchmarks" / "durations.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.mark.parametrize(
@@ -33,5 +23,5 @@ def durations():
         ("phantom/notebooks/beyond/2_quality_and_grounding.tsv", "beyond_2_quality_and_grounding_phantom"),
     ],
 )
-def test_a_job_s_place_names_its_rule(durations, place, rule):
+def test_a_job_s_place_names_its_rule(place, rule):
     assert durations.rule_of(Path(place)) == rule

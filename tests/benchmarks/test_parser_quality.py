@@ -1,18 +1,11 @@
 """How the parser agrees with labels made by reading: committed numbers are of today, labels are of sentences."""
 
-import importlib.util
-from pathlib import Path
-
 import pandas as pd
+import parser_quality
 import pytest
 
 from plainsight.worlds import lexicon
 from plainsight.worlds.sentences import LESIONS, Fact, Sentence, corpus
-
-ROOT = Path(__file__).parents[2]
-spec = importlib.util.spec_from_file_location("parser_quality", ROOT / "benchmarks" / "parser_quality.py")
-parser_quality = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(parser_quality)
 
 
 def test_the_committed_agreement_is_what_the_parser_gives_now():
