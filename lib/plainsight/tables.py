@@ -43,7 +43,7 @@ NAMES = {
 }
 PUBLISHED_NAMES = {**NAMES, "foundation": "SDv2", "finetune_l_then_f": "Finetune_60+10"}
 PROTOCOLS = {
-    "boxes": "boxes, by the words as above",
+    "boxes": "boxes; no words are read",
     "masks": "exact masks for boxes",
     "boxes_equal_steps": "L after as many steps as F",
     "boxes_ema": "averaged (EMA) weights",
