@@ -49,7 +49,7 @@ def test_words_split_as_in_the_papers():
 def test_share_of_sub_tokens_seen_counts_types_and_occurrences():
     # Asked: left twice, right, and the four sub-tokens of cardiomegaly; seen of these: left.
     tokenizer = models.clip_tokenizer()
-    assert longer_than_context(tokenizer, ["effusion " * 75, "effusion " * 76, "left"]) == 1
+    assert longer_than_context(tokenizer, ["consolidation " * 75, "consolidation " * 76, "left"]) == 1
     types, occurrences = share_seen(tokenizer, ["a ball to the left"], ["left cardiomegaly", "right left"])
     assert (types, occurrences) == (1 / 6, 2 / 7)
 
