@@ -233,7 +233,7 @@ def test_made_images_are_drawn_with_intervals_and_the_papers_without():
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == [
         *(figures.NAMES[name] for name in variants),
-        "Real images",
+        "Test images",
     ]
 
 

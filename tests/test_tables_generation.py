@@ -120,7 +120,7 @@ def test_ms_ssim_is_the_mean_over_prompts(table_04):
 def test_what_real_images_have_stands_under_the_models(fresh_04):
     text = tables_generation.distances_markdown(fresh_04, "caption", SETTING, "scenes")
     block = text.split("### MS-SSIM")[1].split("###")[0].strip().splitlines()
-    assert block[-3].startswith("| Finetune_F") and block[-1] == "Real images of different patients: 30.0 [20.0, 40.0]."
+    assert block[-3].startswith("| Finetune_F") and block[-1] == "Test images of different patients: 30.0 [20.0, 40.0]."
 
 
 def test_published_values_stand_beside_their_own_cells_only(table_04):

@@ -445,7 +445,7 @@ def made_images(
             mine = rows[rows["metric"] == metric]
             _dots(axis, mine, names, mine["value"], mine["value"] - mine["low"], mine["high"] - mine["value"])
             if rows is frame and metric in real:
-                axis.axvline(real[metric], color="0.4", linewidth=1, linestyle="--", label="Real images")
+                axis.axvline(real[metric], color="0.4", linewidth=1, linestyle="--", label="Test images")
             axis.set_xlim(0, 1.05 * axis.get_xlim()[1])
             axis.set_xlabel(titles[metric])
         line[0].set_title(title, loc="left", fontweight="bold")

@@ -288,7 +288,7 @@ def distances_markdown(table: pd.DataFrame, heading: str, setting: Setting, gene
         rows = text[(text["extractor"] == extractor) & (text["metric"] == metric)]
         if len(rows):
             parts += [f"### {title}", markdown.table(_models_down(rows))]
-    parts += [f"Real images of different patients: {cell_text(cell)}." for cell in real.to_dict("records")]
+    parts += [f"Test images of different patients: {cell_text(cell)}." for cell in real.to_dict("records")]
     parts += ["### Beyond the paper", markdown.table(_beyond(text))]
     parts += [
         "### Both readings: the paper's text, and what its code computes",
@@ -303,7 +303,7 @@ def auc_markdown(table: pd.DataFrame, heading: str) -> str:
     block: dict[str, list[object]] = {}
     for variant in TABLE_05:
         rows = shown[shown["variant"] == variant].to_dict("records")
-        name = NAMES.get(variant, "Real images")
+        name = NAMES.get(variant, "Test images")
         block |= {"Category": [row["finding"] for row in rows], "n": [row["n"] for row in rows]}
         block[f"{name}, ours"] = [cell_text(row) for row in rows]
         block[f"{name}, published"] = [markdown.theirs(row) for row in rows]

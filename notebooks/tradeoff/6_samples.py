@@ -59,7 +59,7 @@ rows = {
     row.finding: [real[row.Index], *(picture(variant, row.example_id) for variant in tables.VARIANTS)]
     for row in chosen.itertuples()
 }
-columns = ["Real image", *(tables.NAMES[variant] for variant in tables.VARIANTS)]
+columns = ["Test image", *(tables.NAMES[variant] for variant in tables.VARIANTS)]
 figures.save(figures.samples(rows, columns), out / "figure_samples", f"scale {scale}, world {world}")
 Image(out / "figure_samples.png")
 
