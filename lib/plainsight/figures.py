@@ -97,7 +97,8 @@ def save(figure: Figure, stem: Path, note: str, suffixes: Sequence[str] = (".png
     inside an SVG get 72 dots an inch, which keeps a page of radiographs below a megabyte.
     """
     with mpl.rc_context(STYLE):
-        figure.text(0.005, 0, note, va="top", size=8, color="0.35")
+        below = -0.12 / figure.get_figheight()  # inches: clear of a legend at the bottom
+        figure.text(0.005, below, note, va="top", size=8, color="0.35")
         for suffix in suffixes:
             dpi, unwanted = {".png": (110, ("Software",)), ".svg": (72, ("Date", "Creator"))}[suffix]
             with atomic(Path(stem).with_suffix(suffix)) as path:
