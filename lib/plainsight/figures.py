@@ -93,12 +93,12 @@ class Grounded:
 def save(figure: Figure, stem: Path, note: str, suffixes: Sequence[str] = (".png", ".svg")) -> None:
     """Write ``<stem>.png`` and ``<stem>.svg`` without dates, versions or random ids, and close the figure.
 
-    ``note`` stands below, small: at which scale and on which world it was made, for figures travel alone. Pictures
+    ``note`` stands on top, small: at which scale and on which world it was made, for figures travel alone. Pictures
     inside an SVG get 72 dots an inch, which keeps a page of radiographs below a megabyte.
     """
     with mpl.rc_context(STYLE):
-        below = -0.12 / figure.get_figheight()  # inches: clear of a legend at the bottom
-        figure.text(0.005, below, note, va="top", size=8, color="0.35")
+        # Above, for a legend moves to the lowest edge of what is saved.
+        figure.text(0.005, 1, note, va="bottom", size=8, color="0.35")
         for suffix in suffixes:
             dpi, unwanted = {".png": (110, ("Software",)), ".svg": (72, ("Date", "Creator"))}[suffix]
             with atomic(Path(stem).with_suffix(suffix)) as path:
