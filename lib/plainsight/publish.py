@@ -35,8 +35,8 @@ PLOTS = {
 """The figures that draw numbers alone; every other one may hold pixels, and leaves `runs/` for open worlds alone."""
 
 
-NAMES = ("example_id", "patient", "finding")
-"""Columns of score rows that hold words."""
+NAMES = ("example_id", "patient", "finding", "split")
+"""Columns of score rows, and of the counts beside them, that hold words."""
 
 
 @dataclass(frozen=True)
