@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -187,8 +188,11 @@ def test_score_rows_of_open_worlds_are_copied_whole_and_hold_no_text(tmp_path):
     path = fresh / "finetune_f" / "seed0" / "boxes.parquet"
     path.parent.mkdir(parents=True)
     rows.to_parquet(path)
+    counts = pd.DataFrame({"finding": ["Edema"], "split": ["train"], "images": [9], "patients": [7]})
+    counts.to_parquet(fresh / Path(words.SPLITS).name)
     publish.publish_scores(fresh, committed, "phantom")
     assert (committed / path.relative_to(fresh)).read_bytes() == path.read_bytes()
+    assert pd.read_parquet(committed / Path(words.SPLITS).name).equals(counts)
     with pytest.raises(InputError, match="world 'mimic' is not open"):
         publish.publish_scores(fresh, committed, "mimic")
     rows.assign(phrase="edema").to_parquet(path)
