@@ -1,4 +1,4 @@
-"""The committed results: verdicts follow from the committed score rows, and the README says what they say."""
+"""The committed results: verdicts follow from the committed score rows."""
 
 from __future__ import annotations
 
@@ -148,8 +148,3 @@ def test_effects_in_domain_are_differences_of_table_2(path):
     for one in chosen:
         gap = cells[one.a, one.protocol, one.metric] - cells[one.b, one.protocol_b, one.metric]
         assert ledger[one.claim.id] == pytest.approx(gap, rel=1e-3, abs=2e-5)
-
-
-def test_the_readme_says_what_the_ledger_says():
-    said = claims.summary(claims.gather(ROOT / "paper_tables" / "toy"))
-    assert said in " ".join((ROOT / "README.md").read_text(encoding="utf-8").replace("\n> ", " ").split())
