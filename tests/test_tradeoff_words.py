@@ -45,7 +45,7 @@ def points(slope: float) -> pd.DataFrame:
 
 def judged(folder: Path, scores=None, by_word=None, found=None) -> pd.DataFrame:
     rows = [joined(score_frames() if scores is None else scores)]
-    rows.append(tradeoff_words.keyword_rows(word_frame() if by_word is None else by_word))
+    rows.append(tradeoff_words.word_rows(word_frame() if by_word is None else by_word))
     everything = pd.concat(rows, ignore_index=True)
     ledger = tradeoff_words.judge_words(CHOSEN, everything, found, "toy", "phantom", 200)
     tables.write_table(ledger, folder / "claims_words.csv")
@@ -59,7 +59,7 @@ def like_the_paper(tmp_path_factory) -> pd.DataFrame:
 
 def test_a_world_like_the_papers(like_the_paper):
     assert set(like_the_paper["verdict"]) == {"holds"}
-    assert len(like_the_paper) == len(CHOSEN) + 1 == 18
+    assert len(like_the_paper) == len(CHOSEN) + 1 == 19
     assert (like_the_paper["notebook"] == tradeoff_words.NOTEBOOK).all()
 
 
@@ -80,6 +80,8 @@ def test_effects_are_differences_of_means(like_the_paper):
     keywords = word_rows.CONTRAST["finetune_f"][words.KEYWORDS]
     assert effect["tradeoff_words_curated_raw_keywords_f"] == pytest.approx(keywords / 3, abs=0.02)
     assert effect["tradeoff_words_keywords_finetune_f_finetune_l"] == pytest.approx(keywords, abs=0.02)
+    phrase = word_rows.CONTRAST["finetune_f"][words.PHRASE]
+    assert effect["tradeoff_words_all_words_finetune_f_finetune_l"] == pytest.approx(phrase, abs=0.02)
 
 
 def test_published_effects_come_from_the_paper():

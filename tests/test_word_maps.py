@@ -15,7 +15,7 @@ from plainsight.latents import Moments
 from plainsight.tokenizer import clip_tokenizer
 from plainsight.tokens import token_weights
 from plainsight.word_maps import WordCapture, ground_words, score_words, word_weights
-from plainsight.words import END, KEYWORDS, START
+from plainsight.words import END, KEYWORDS, PHRASE, START
 
 TOKENIZER = clip_tokenizer()
 CONFIG = GroundingConfig(num_inference_steps=10, last_n=3, batch_size=64)
@@ -29,23 +29,23 @@ def test_every_word_weighs_what_the_keyword_rule_gives_it():
     phrase = "Small left pleural effusions, XXXX mild cardiomegaly."
     found = word_weights(TOKENIZER, phrase, ("pleural",))
     names = ("small", "left", "pleural", "effusions", "xxxx", "mild", "cardiomegaly")
-    assert found.words == (START, END, KEYWORDS, *names)
-    assert found.times == (1,) * 10 and found.lost == 0
+    assert found.words == (START, END, PHRASE, KEYWORDS, *names)
+    assert found.times == (1,) * 11 and found.lost == 0
     np.testing.assert_allclose(found.weights.sum(axis=1), 1, rtol=1e-6)
-    for word, row in zip(names, found.weights[3:], strict=True):
+    for word, row in zip(names, found.weights[4:], strict=True):
         np.testing.assert_array_equal(row, token_weights(TOKENIZER, phrase, "keyword", (word,)).weights)
-    for row, rule in zip(found.weights, ("start", "end"), strict=False):
+    for row, rule in zip(found.weights, ("start", "end", "all_words"), strict=False):
         np.testing.assert_array_equal(row, token_weights(TOKENIZER, phrase, rule).weights)
 
 
 def test_a_word_that_stands_twice_is_one_and_weighs_both_places():
     found = word_weights(TOKENIZER, "Cardiomegaly - stable, cardiomegaly.")
-    assert found.words == (START, END, "cardiomegaly", "stable")
-    assert found.times == (1, 1, 2, 1)
+    assert found.words == (START, END, PHRASE, "cardiomegaly", "stable")
+    assert found.times == (1, 1, 1, 2, 1)
     expected = np.zeros(77)
     expected[1:5] = 1 / 4 / 2  # start, four sub-tokens, "-", "stable", ",", four sub-tokens and the full stop
     expected[8:13] = 1 / 5 / 2
-    np.testing.assert_allclose(found.weights[2], expected, rtol=1e-6)
+    np.testing.assert_allclose(found.weights[3], expected, rtol=1e-6)
 
 
 def test_keywords_stand_for_themselves_only_where_one_matches():
@@ -54,7 +54,7 @@ def test_keywords_stand_for_themselves_only_where_one_matches():
 
 def test_words_beyond_the_context_are_counted():
     found = word_weights(TOKENIZER, "left " * 74 + "cardiomegaly")
-    assert found.lost == 1 and found.words == (START, END, "left")
+    assert found.lost == 1 and found.words == (START, END, PHRASE, "left")
 
 
 # --- capture ---
@@ -181,9 +181,9 @@ def test_rows_by_word(rows):
     names = ["example_id", "patient", "finding", "noise_seed", "word", "times", "auc", "cnr"]
     assert list(rows.columns) == names
     assert rows.groupby("example_id", sort=False)["word"].agg(list).to_dict() == {
-        "e1": [START, END, KEYWORDS, "small", "left", "pleural", "effusion"],
-        "e2": [START, END, "enlarged", "heart", "left"],  # no keyword of its finding
-        "e4": [START, END, KEYWORDS, "cardiomegaly"],  # e3 is longer than the context
+        "e1": [START, END, PHRASE, KEYWORDS, "small", "left", "pleural", "effusion"],
+        "e2": [START, END, PHRASE, "enlarged", "heart", "left"],  # no keyword of its finding
+        "e4": [START, END, PHRASE, KEYWORDS, "cardiomegaly"],  # e3 is longer than the context
     }
     assert rows.loc[rows["times"] > 1, ["example_id", "word"]].to_numpy().tolist() == [["e2", "heart"]]
 
@@ -194,7 +194,9 @@ def test_words_about_what_the_model_cannot_see_have_no_row(rows, tiny_model, mom
     assert "e1" in set(rows["example_id"]) and "e1" not in set(score(tiny_model, moments, wide, 2)["example_id"])
 
 
-@pytest.mark.parametrize(("word", "rule"), [(START, "start"), (END, "end"), (KEYWORDS, "keyword")])
+@pytest.mark.parametrize(
+    ("word", "rule"), list(zip((START, END, PHRASE, KEYWORDS), ("start", "end", "all_words", "keyword"), strict=True))
+)
 def test_tokens_that_are_no_words_score_as_their_rule(word, rule, rows, tiny_model, moments):
     expected = score(tiny_model, moments, EXAMPLES, 2, grounding.score_examples, tokens=rule).set_index("example_id")
     mine = rows[rows["word"] == word].set_index("example_id")

@@ -25,7 +25,7 @@ def attached(contrast: dict[str, float], seed: int = 0, raw: int = 0) -> pd.Data
     for finding, phrases in PHRASES.items():
         for number in range(PATIENTS * len(phrases)):
             phrase = phrases[number // PATIENTS]
-            found = [words.START, words.END, *sorted(words.distinct(phrase))]
+            found = [words.START, words.END, words.PHRASE, *sorted(words.distinct(phrase))]
             found += [words.KEYWORDS] * any(key in phrase.lower() for key in KEYWORDS[finding])
             for word in found:
                 cnr = contrast.get(word, 0) + 0.02 * rng.standard_normal()
@@ -38,7 +38,7 @@ def attached(contrast: dict[str, float], seed: int = 0, raw: int = 0) -> pd.Data
 CONTRAST = {
     "foundation": {"EOS": 0.2, "left": 0.1},
     "finetune_l": {"EOS": 0.7, "SOS": 0.1},
-    "finetune_f": {"EOS": 0.8, "edema": 1.2, "pneumonia": 1.1, "KEYWORDS": 1.15, "lung": 0.9},
+    "finetune_f": {"EOS": 0.8, "edema": 1.2, "pneumonia": 1.1, "KEYWORDS": 1.15, "PHRASE": 1.0, "lung": 0.9},
 }
 """What the paper says of the three models."""
 

@@ -23,7 +23,7 @@ from plainsight.tables import (
     caption,
     summarise,
 )
-from plainsight.words import END, KEYWORDS, MIN_PATIENTS, SPECIAL, plain
+from plainsight.words import END, MIN_PATIENTS, SEVERAL, SPECIAL, plain
 
 BEST = 3
 SEEN, OF = 25, 1162
@@ -40,7 +40,7 @@ def words_table(rows: pd.DataFrame, findings: Sequence[str], resamples: int, mor
     """Tables 6 and 8: how well each word of the phrases about a finding localises it, by finding and variant.
 
     A word is asked about where the phrases about the finding hold it more than ``more_than`` times, and those that do
-    come from ``MIN_PATIENTS`` patients or more; start token, end token and the keywords together always are.
+    come from ``MIN_PATIENTS`` patients or more; `SPECIAL` ones always are.
 
     Args:
         rows: rows by word of one kind of text (``plainsight.words.read``) of the variants to show.
@@ -51,7 +51,7 @@ def words_table(rows: pd.DataFrame, findings: Sequence[str], resamples: int, mor
     Returns:
         The tidy columns with ``word``; metrics ``occurrences`` (the word counted as often as it stands in a phrase;
         ``n`` counts phrases), ``cnr`` and ``auc``; ``rank`` of the word by CNR within finding and variant, 1 the best,
-        missing for KEYWORDS, which are no word of their own.
+        missing for `SEVERAL`, which are no word of their own.
     """
     rows = rows[rows["finding"].isin(findings)]
     first = rows[rows["variant"].eq(rows["variant"].iloc[0]) & rows["seed"].eq(rows["seed"].iloc[0])]
@@ -76,7 +76,7 @@ def words_table(rows: pd.DataFrame, findings: Sequence[str], resamples: int, mor
 def _ranked(table: pd.DataFrame, findings: Sequence[str]) -> pd.DataFrame:
     """The table with ``rank``, in the order of findings, variants, ranks and metrics."""
     keys = ["finding", "variant", "word"]
-    scores = table[(table["metric"] == "cnr") & (table["word"] != KEYWORDS)].sort_values("word")
+    scores = table[(table["metric"] == "cnr") & ~table["word"].isin(SEVERAL)].sort_values("word")
     ranks = scores.groupby(keys[:2])["value"].rank(ascending=False, method="first").rename("rank")
     table = table.merge(pd.concat([scores[keys], ranks], axis=1), how="left", on=keys)
     order = {"finding": list(findings), "variant": VARIANTS, "metric": ["occurrences", "cnr", "auc"]}
@@ -110,7 +110,7 @@ def caption_words(number: int, kinds: pd.DataFrame, setting: Setting, more_than:
         f"{caption(number, kinds[kinds['word'] == END], setting)} Asked: every word seen more than {more_than} times "
         f"in the phrases about a finding, and in those of {MIN_PATIENTS} patients; shown: the {BEST} of the highest "
         "CNR. Case and punctuation at the ends of a word are folded here, not in the paper. SOS and EOS: start and end "
-        "token."
+        "token; KEYWORDS: the words of the finding, in phrases that hold one; PHRASE: all words of a phrase."
     )
 
 
@@ -174,7 +174,7 @@ def _printed(rows: pd.DataFrame) -> dict[str, str]:
 
 
 def token_kinds(rows: pd.DataFrame, resamples: int) -> pd.DataFrame:
-    """Averages of SOS, EOS and KEYWORDS over all findings, by variant: what the paper names only in its prose."""
+    """Averages of the `SPECIAL` ones over all findings, by variant: some of them stand in the paper's prose."""
     special = rows[rows["word"].isin(SPECIAL)]
     return summarise(special, ["variant", "word"], ("cnr", "auc"), (), resamples)
 
@@ -231,7 +231,7 @@ def table_09_markdown(table: pd.DataFrame, heading: str, published: pd.DataFrame
 
 
 def with_counts(table: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
-    """A table of words with three more columns, missing for SOS, EOS and KEYWORDS.
+    """A table of words with three more columns, missing for the `SPECIAL` ones.
 
     ``training_share``: of the training texts about the finding, the share that holds the word; ``training_patients``:
     whose texts those are; both are missing where those are some, but fewer than ``MIN_PATIENTS``. ``wordings``: how

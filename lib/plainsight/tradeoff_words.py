@@ -17,13 +17,13 @@ from plainsight.published import AVERAGE
 from plainsight.tables import NAMES
 from plainsight.tables_words import correlation
 from plainsight.tradeoff import PAPER, Comparison, judge_all
-from plainsight.words import END, KEYWORDS
+from plainsight.words import END, KEYWORDS, PHRASE
 
 NOTEBOOK = "notebooks/tradeoff/5_words.py"
 END_TOKEN = "boxes_end_token"
-CURATED, BOTH, RAW = "keywords", "keywords_both", "keywords_raw"
-"""Protocols of ``keyword_rows``: keywords in curated phrases; the same, of examples whose raw text has one too; in raw
-texts."""
+CURATED, BOTH, RAW, WHOLE = "keywords", "keywords_both", "keywords_raw", "all_words"
+"""Protocols of ``word_rows``: keywords in curated phrases; the same, of examples whose raw text has one too; in raw
+texts; all words of curated phrases."""
 PROSE = {"finetune_l": 0.68, "finetune_f": 0.72}
 """CNR of the end token over all findings, which only the prose has (seed 000 line 117)."""
 NO_CORRELATION = 0.3
@@ -91,6 +91,15 @@ def comparisons(table_01: pd.DataFrame, table_06: pd.DataFrame, names: Mapping[s
             BOTH,
             RAW,
         ),
+        _compare(
+            "all_words_finetune_f_finetune_l",
+            "Table 6, beyond the paper",
+            "All words of a phrase together localise better in the frozen model",
+            np.nan,
+            frozen,
+            learnable,
+            WHOLE,
+        ),
     ]
     return [*found, *_by_finding(table_06, names)]
 
@@ -121,19 +130,21 @@ def _compare(
     """``a`` above ``b``, or above 0, in CNR."""
     sides = [(a, protocol)] + [(b, protocol_b or protocol)] * (b is not None)
     words = {"boxes": "keywords or all words", END_TOKEN: "end token", CURATED: "keywords"}
-    words |= {BOTH: "keywords, curated", RAW: "keywords, raw"}
+    words |= {BOTH: "keywords, curated", RAW: "keywords, raw", WHOLE: "all words"}
     what = " - ".join(f"{NAMES[variant]} ({words[asked]})" for variant, asked in sides)
     statistic = ", ".join(filter(None, [f"mean CNR, {what}", finding]))
     claim = Claim(f"{PAPER}_words_{key}", PAPER, place, statement, float(published), statistic, 1)
     return Comparison(claim, a, b, "cnr", protocol=protocol, protocol_b=protocol_b, finding=finding)
 
 
-def keyword_rows(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows by word of the keywords, as score rows of the protocols ``CURATED``, ``BOTH`` and ``RAW``."""
-    mine = rows[rows["word"] == KEYWORDS].assign(cnr_abs=lambda frame: frame["cnr"].abs())
+def word_rows(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows by word, of keywords and of whole phrases, as score rows of `CURATED`, `BOTH`, `RAW` and `WHOLE`."""
+    rows = rows.assign(cnr_abs=rows["cnr"].abs())
+    mine = rows[rows["word"] == KEYWORDS]
     curated, raw = (mine[mine["raw"] == kind] for kind in (0, 1))
     both = set(curated["example_id"]) & set(raw["example_id"])
     parts = {CURATED: curated, BOTH: curated[curated["example_id"].isin(both)], RAW: raw[raw["example_id"].isin(both)]}
+    parts[WHOLE] = rows[(rows["word"] == PHRASE) & (rows["raw"] == 0)]
     return pd.concat([part.assign(protocol=name) for name, part in parts.items()], ignore_index=True)
 
 
@@ -144,7 +155,7 @@ def judge_words(
 
     Args:
         chosen: from ``comparisons``; a claim whose rows are not there is left out.
-        rows: score rows of the protocols ``boxes`` and ``boxes_end_token``, and ``keyword_rows``.
+        rows: score rows of the protocols ``boxes`` and ``boxes_end_token``, and ``word_rows``.
         found: ``tables_words.points`` of Figure 3, or None where there is none.
         scale, world: where they come from.
         resamples: bootstrap resamples, of patients and, for Figure 3, of words.

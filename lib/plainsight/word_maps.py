@@ -21,7 +21,7 @@ from plainsight.latents import Moments
 from plainsight.metrics.localisation import area_fraction, score_batch
 from plainsight.models import Model
 from plainsight.tokens import align, token_weights
-from plainsight.words import END, KEYWORDS, START, plain
+from plainsight.words import END, KEYWORDS, PHRASE, START, plain
 
 
 class WordCapture(CrossAttentionCapture):
@@ -84,7 +84,7 @@ class WordWeights:
     """The words of one phrase and their tokens."""
 
     words: tuple[str, ...]
-    """``START``, ``END``, ``KEYWORDS`` where one matches, then each word once, in order of appearance."""
+    """``START``, ``END``, ``PHRASE``, ``KEYWORDS`` where one matches, then each word once, in order of appearance."""
     weights: np.ndarray
     """(W, T) float32; each row sums to 1."""
     times: tuple[int, ...]
@@ -103,6 +103,7 @@ def word_weights(tokenizer: PreTrainedTokenizerBase, phrase: str, keywords: Sequ
     rows = {
         START: token_weights(tokenizer, phrase, "start").weights,
         END: token_weights(tokenizer, phrase, "end").weights,
+        PHRASE: token_weights(tokenizer, phrase, "all_words").weights,
     }
     if chosen.matched:
         rows[KEYWORDS] = chosen.weights

@@ -1,8 +1,7 @@
 """What counts as a word of a phrase, and score rows by word from which no phrase can be put together again.
 
 A word is what stands between two spaces, in lower case and without the punctuation at its ends: "Pleural" and
-"pleural," are one word, "ground-glass" is one. ``START``, ``END`` and ``KEYWORDS`` stand in the same column, in upper
-case.
+"pleural," are one word, "ground-glass" is one. `SPECIAL` ones stand in the same column, in upper case.
 """
 
 from __future__ import annotations
@@ -22,7 +21,11 @@ START, END = "SOS", "EOS"
 """The start and the end token, under the names that seed 000 prints."""
 KEYWORDS = "KEYWORDS"
 """All keywords of the finding together (``plainsight.tokens``, rule ``keyword``), in phrases that hold one."""
-SPECIAL = (START, END, KEYWORDS)
+PHRASE = "PHRASE"
+"""All words of the phrase together (the rule ``all_words``)."""
+SPECIAL = (START, END, KEYWORDS, PHRASE)
+SEVERAL = (KEYWORDS, PHRASE)
+"""Those that are several words, and none of their own."""
 MIN_PATIENTS = 5
 """Fewer patients' texts must not show that a word is among them: what only few reports hold may name somebody."""
 COUNTS = "scores/word_counts.parquet"

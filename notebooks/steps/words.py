@@ -82,7 +82,8 @@ print(f"{kept['word'].nunique()} words are held by {words.MIN_PATIENTS} patients
 # ## Which words know the place?
 #
 # The curated phrases' words with the highest CNR over all findings. Below 0 a word is attended to *less* where the
-# finding is. `EOS` and `SOS` are the end and the start token, `KEYWORDS` the names of the finding taken together.
+# finding is. `EOS` and `SOS` are the end and the start token, `KEYWORDS` the names of the finding taken together,
+# `PHRASE` all words.
 
 # %%
 means = kept[kept["raw"] == 0].groupby("word")["cnr"].agg(["mean", "size"])

@@ -151,11 +151,16 @@ def token(variant, word, metric="cnr", where=kinds):
 
 
 for variant in tables.VARIANTS:
-    for word in (words.END, words.START, words.KEYWORDS):
+    for word in (words.END, words.START, words.KEYWORDS, words.PHRASE):
         cell = token(variant, word)
         print(f"{tables.NAMES[variant]}, {word}: CNR {cell['value']:+.2f} ({cell['low']:+.2f} to {cell['high']:+.2f})")
 prose = tradeoff_words.PROSE
 print(f"The paper's end token: Finetune_L {prose['finetune_l']}, Finetune_F {prose['finetune_f']}.")
+
+# %% [markdown]
+# `KEYWORDS` are the words that Table 1 reads, in the phrases that hold one; `PHRASE` is all words of each phrase. Where
+# the second knows the place and the first does not, it is the sentence that was learned, not the name of the finding:
+# words that stand beside it, such as its side, may be what carries the place.
 
 
 # %% [markdown]
@@ -249,7 +254,7 @@ if found is not None and len(found):
 # %%
 protocols = ("boxes", "boxes_end_token")
 scores = pd.concat(
-    [results.read(folder, results.runs(space, tables.VARIANTS, protocols)), tradeoff_words.keyword_rows(rows)]
+    [results.read(folder, results.runs(space, tables.VARIANTS, protocols)), tradeoff_words.word_rows(rows)]
 )
 chosen = tradeoff_words.comparisons(published.read(space.tables, "tradeoff", 1), paper_06, names)
 ledger = tradeoff_words.judge_words(chosen, scores, found, scale, world, resamples)
