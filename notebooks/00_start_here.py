@@ -69,7 +69,9 @@ for variant in tables.VARIANTS:
 # Every sentence of the papers that states a result is judged by one rule; here those about localisation, in
 # `beyond/1_ledger` all of them. It *holds* when each training seed has the
 # claimed sign and the 95 % interval over patients excludes 0; it *fails* when both say the opposite; all else is
-# *inconclusive*. No verdict is written by hand, and what fails at this scale is reported as failing at this scale.
+# *inconclusive*. (A claim of equality holds when interval and seeds lie within its margin. One training, or fewer than
+# ten patients, decide nothing; how far trainings lie apart takes ten of them.) No verdict is written by hand, and what
+# fails at this scale is reported as failing at this scale.
 
 # %%
 ledger = claims.read(folder / "claims.csv")
@@ -112,7 +114,8 @@ print(
 #
 # Notebooks are text (`.py`, percent format): open them in JupyterLab with "Open With > Notebook". Executed copies lie
 # in `runs/<scale>/<world>/notebooks/`, tables and figures in `paper_tables/`, beside the numbers of the papers in
-# `paper_tables/published/`.
+# `paper_tables/published/`. All but this page read what a run of `./run_all.sh` left in `runs/`. Without one,
+# `./run_all.sh --from scores` executes those that need no model in two minutes, into `runs/from_scores/runs/`.
 #
 # ## What scale changes
 #

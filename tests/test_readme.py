@@ -65,7 +65,7 @@ def test_which_images_are_better():
     for name, variant in MODELS.items():
         distances = [f"{value[variant, extractor, 'fid']:.1f}" for extractor in ("phantom", "scenes")]
         assert table.pop(name) == [*distances, short(value[variant, "pixels", "ms_ssim"])]
-    assert table.pop("test images") == ["", "", short(value["real", "pixels", "ms_ssim"])]
+    assert table.pop("test images of different patients") == ["", "", short(value["real", "pixels", "ms_ssim"])]
     assert not table
 
 
@@ -86,8 +86,26 @@ def test_what_the_text_does():
 
 
 def test_the_ledger():
-    said = claims.summary(claims.gather(TOY))
-    assert said in " ".join(README.replace("\n> ", " ").split())
+    table = rows_of("paper, world")
+    ledger = claims.gather(TOY)
+    for (world, paper), mine in ledger.groupby(["world", "paper"]):
+        counts = [int((mine["verdict"] == verdict).sum()) for verdict in claims.VERDICTS]
+        single = int((mine["seeds"] == 1).sum())
+        assert table.pop(f"{paper}, {world}") == [str(number) for number in (len(mine), *counts, single)]
+    assert not table
+
+
+def test_what_luck_would_decide():
+    luck = claims.by_luck(claims.gather(TOY)).astype(int)
+    phantom, nih = (luck.loc[(world, "tradeoff")].tolist() for world in ("phantom", "nih"))
+    said = " ".join(README.split())
+    assert (
+        "of the {} claims on phantoms that have several {} are decided, where luck would decide up to {};".format(
+            *phantom
+        )
+        in said
+    )
+    assert "of {} on radiographs {}, where it would decide up to {}.".format(*nih) in said
 
 
 @pytest.mark.parametrize(

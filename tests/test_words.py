@@ -119,5 +119,5 @@ def test_rows_come_back_with_their_run_and_missing_ones_are_named(tmp_path):
     one = back[(back["variant"] == "finetune_f") & (back["seed"] == 2)]
     expected = frames["finetune_f", 2]
     pd.testing.assert_frame_equal(one[list(words.COLUMNS)].reset_index(drop=True), expected, check_dtype=False)
-    with pytest.raises(InputError, match=r"finetune_f.seed7.words\.parquet.*run the step 'words'"):
+    with pytest.raises(InputError, match=r"finetune_f.seed7.words\.parquet.*make them with \./run_all\.sh"):
         words.read(tmp_path, [("finetune_f", 0), ("finetune_f", 7)])

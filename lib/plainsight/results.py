@@ -48,7 +48,7 @@ def read(folder: Path | str, wanted: Sequence[Run]) -> pd.DataFrame:
         InputError: a file is missing, is no Parquet file, or lacks a column; all missing files in one line.
     """
     if absent := missing(folder, wanted):
-        raise InputError(f"{folder}: no score rows {', '.join(absent)}; run the step 'ground' for them first")
+        raise InputError(f"{folder}: no score rows {', '.join(absent)}; make them with ./run_all.sh first")
     if not wanted:
         raise InputError(f"{folder}: no score rows are asked for; name at least one run")
     return pd.concat([_read_one(Path(folder), run) for run in wanted], ignore_index=True)

@@ -116,7 +116,7 @@ def read(folder: Path | str, wanted: Iterable[tuple[str, int]]) -> pd.DataFrame:
     runs = [Run(variant, seed, "words") for variant, seed in wanted]
     paths = [Path(folder, "scores", run.variant, f"seed{run.seed}", "words.parquet") for run in runs]
     if absent := [str(path) for path in paths if not path.is_file()]:
-        raise InputError(f"no rows by word {', '.join(absent)}; run the step 'words' for them first")
+        raise InputError(f"no rows by word {', '.join(absent)}; make them with ./run_all.sh first")
     frames = [pd.read_parquet(path) for path in paths]
     return pd.concat(
         [frame.assign(**run._asdict()) for run, frame in zip(runs, frames, strict=True)], ignore_index=True

@@ -15,7 +15,8 @@
 # The first fine-tuned pair of models is enough for a first picture of that paper's question, and this page is made as
 # soon as they exist: one model whose text encoder stayed frozen (Finetune_F), one whose text encoder learned
 # along (Finetune_L), and the foundation they both started from. Both are looked at after equally many steps, at small
-# scales in the middle of their training; in the tables they are done, L after twice as many steps, as in the paper.
+# scales when F has done half of its training and L a quarter; in the tables they are done, L after twice as many steps,
+# as in the paper.
 #
 # What you will learn here: what the question looks like as a picture. One pair says nothing about ways of training:
 # another seed may turn it round. The tables, the claims and their verdicts need all seeds: see `2_localization`.

@@ -304,7 +304,9 @@ print("In the paper:", ", ".join(f"{tables.PUBLISHED_NAMES[v]} {theirs[v]:.2f}" 
 #
 # Each sentence of the paper that states a result about localisation is judged by one rule: it *holds* when every
 # training seed has the claimed sign and the 95 % interval over patients excludes 0, *fails* when every seed and the
-# interval say the opposite, and is *inconclusive* otherwise. One training seed can never decide a claim about training.
+# interval say the opposite, and is *inconclusive* otherwise. A claim of equality holds when the interval and every seed
+# lie within its margin. One training seed can never decide a claim about training, fewer than ten patients none at all;
+# and how far trainings lie apart takes ten of them.
 
 # %%
 chosen = tradeoff.comparisons(paper_01, paper_12, names)

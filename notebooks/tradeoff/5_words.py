@@ -85,9 +85,10 @@ curated, raw = (rows[rows["raw"] == kind] for kind in (0, 1))
 end = curated[curated["word"] == words.END]
 phrases = end["example_id"].nunique()
 more_than = tables_words.seen_more_than(phrases)
-print(f"{phrases} phrases, {curated['word'].nunique() - len(words.SPECIAL)} words that five patients' phrases hold.")
-print(f"Asked about: words seen more than {more_than} times in the phrases of a finding, the share that the paper's")
-print(f"{tables_words.SEEN} is of its {tables_words.OF} phrases.")
+different = curated.loc[~curated["word"].isin(words.SPECIAL), "word"].nunique()
+print(f"{phrases} phrases; {different} different words stand in those of {words.MIN_PATIENTS} patients or more.")
+print(f"Asked about: words seen more than {more_than} times in the phrases about a finding; the paper's, of", end=" ")
+print(f"{tables_words.OF} phrases, more than {tables_words.SEEN} times.")
 
 # %% [markdown]
 # ## Hypothesis
@@ -150,17 +151,30 @@ def token(variant, word, metric="cnr", where=kinds):
     return where[mine & (where["finding"] == tables.WEIGHTED)].iloc[0]
 
 
+kind = {words.END: "end token", words.START: "start token"}
+kind |= {words.KEYWORDS: "words of the finding", words.PHRASE: "all words of the phrase"}
 for variant in tables.VARIANTS:
-    for word in (words.END, words.START, words.KEYWORDS, words.PHRASE):
+    for word, name in kind.items():
         cell = token(variant, word)
-        print(f"{tables.NAMES[variant]}, {word}: CNR {cell['value']:+.2f} ({cell['low']:+.2f} to {cell['high']:+.2f})")
+        print(f"{tables.NAMES[variant]}, {name}: CNR {cell['value']:+.2f} ({cell['low']:+.2f} to {cell['high']:+.2f})")
 prose = tradeoff_words.PROSE
 print(f"The paper's end token: Finetune_L {prose['finetune_l']}, Finetune_F {prose['finetune_f']}.")
 
 # %% [markdown]
-# `KEYWORDS` are the words that Table 1 reads, in the phrases that hold one; `PHRASE` is all words of each phrase. Where
-# the second knows the place and the first does not, it is the sentence that was learned, not the name of the finding:
-# words that stand beside it, such as its side, may be what carries the place.
+# The words of the finding are those that Table 1 reads, in the phrases that hold one (`KEYWORDS` in the table); all
+# words of the phrase are asked in every phrase (`PHRASE`). Where the latter know the place and the former do not, it
+# is the sentence that was learned, not the name of the finding.
+#
+# **Has L moved what it knew to other tokens?** It has, if its words of the finding fall behind those of F and of the
+# foundation, and its end token or the whole phrase do not.
+
+# %%
+for word, name in kind.items():
+    cells = {variant: token(variant, word)["value"] for variant in tables.VARIANTS}
+    others = ", ".join(
+        f"{cells['finetune_l'] - cells[v]:+.2f} to {tables.NAMES[v]}" for v in ("foundation", "finetune_f")
+    )
+    print(f"{name.capitalize()}: Finetune_L compared {others}.")
 
 
 # %% [markdown]
