@@ -41,4 +41,4 @@ def test_rows_come_back_with_what_made_them_in_front(tmp_path):
     assert rows["value"].tolist() == [0.0, 1.0, 2.0]
     with pytest.raises(InputError) as caught:
         generation_scores.read(tmp_path, "judged", wanted[:2])
-    assert str(caught.value).count("judged.parquet") == 2 and "run the step 'generate'" in str(caught.value)
+    assert str(caught.value).count("judged.parquet") == 2 and "make them with ./run_all.sh" in str(caught.value)

@@ -69,7 +69,7 @@ def read(folder: Path | str, kind: str, wanted: Iterable[Made]) -> pd.DataFrame:
     """
     paths = {made: Path(folder) / place(kind, made) for made in wanted}
     if absent := [str(path) for path in paths.values() if not path.is_file()]:
-        raise InputError(f"no score rows {', '.join(absent)}; run the step 'generate' for them first")
+        raise InputError(f"no score rows {', '.join(absent)}; make them with ./run_all.sh first")
     frames = [pd.read_parquet(path).assign(**made._asdict()) for made, path in paths.items()]
     rows = pd.concat(frames, ignore_index=True)
     return rows[[*Made._fields, *(name for name in rows if name not in Made._fields)]]
