@@ -171,10 +171,10 @@ print(f"The paper's end token: Finetune_L {prose['finetune_l']}, Finetune_F {pro
 # %%
 for word, name in kind.items():
     cells = {variant: token(variant, word)["value"] for variant in tables.VARIANTS}
-    others = ", ".join(
-        f"{cells['finetune_l'] - cells[v]:+.2f} to {tables.NAMES[v]}" for v in ("foundation", "finetune_f")
-    )
-    print(f"{name.capitalize()}: Finetune_L compared {others}.")
+    gaps = [
+        f"Finetune_L - {tables.NAMES[v]} {cells['finetune_l'] - cells[v]:+.2f}" for v in ("foundation", "finetune_f")
+    ]
+    print(f"CNR of the {name}: {', '.join(gaps)}.")
 
 
 # %% [markdown]

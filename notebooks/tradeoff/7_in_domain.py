@@ -148,7 +148,9 @@ for number, word in ((low, "few"), (high, "many")):
 
 for variant in ("finetune_f", "finetune_l"):
     gain = cells.loc[("auc", variant, high), "value"] - cells.loc[("auc", "foundation", 0), "value"]
-    print(f"{tables.NAMES[variant]} in one domain: fine-tuning as such {'gave' if gain > 0 else 'cost'} it", end=" ")
+    print(
+        f"{tables.NAMES[variant]} in its own domain: fine-tuning as such {'gave' if gain > 0 else 'cost'} it", end=" "
+    )
     print(f"{abs(gain):.3f} of AUC-ROC (one training).")
 
 # %% [markdown]
