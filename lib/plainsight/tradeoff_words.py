@@ -1,5 +1,7 @@
 """What seed 000 states about words and tokens (Tables 6 and 8, Figure 3), as comparisons whose outcome is computed.
 
+One goes beyond it: whether all words of a phrase together localise better in the frozen model.
+
 Left out, because the rule cannot judge it: that other words than the keywords would do better for some findings
 ("enlarged" for Cardiomegaly). Which word is best is chosen on the phrases it is then tested on, and rows of two words
 cannot be paired by phrase (``plainsight.words.detach``).

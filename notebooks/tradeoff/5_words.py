@@ -163,7 +163,7 @@ print(f"The paper's end token: Finetune_L {prose['finetune_l']}, Finetune_F {pro
 # %% [markdown]
 # The words of the finding are those that Table 1 reads, in the phrases that hold one (`KEYWORDS` in the table); all
 # words of the phrase are asked in every phrase (`PHRASE`). Where the latter know the place and the former do not, it
-# is the sentence that was learned, not the name of the finding.
+# is the sentence that was learned, not the words of the finding.
 #
 # **Has L moved what it knew to other tokens?** It has, if its words of the finding fall behind those of F and of the
 # foundation, and its end token or the whole phrase do not.
@@ -262,8 +262,9 @@ if found is not None and len(found):
 # %% [markdown]
 # ## What holds
 #
-# The paper's sentences about words, by the rule of `2_localization`. That other words than the keywords would do better
-# for some findings is not among them: the best word is chosen on the phrases it is then tested on.
+# The paper's sentences about words, and one beyond it (all words together), by the rule of `2_localization`. That other
+# words than the keywords would do better for some findings is not among them: the best word is chosen on the phrases it
+# is then tested on.
 
 # %%
 protocols = ("boxes", "boxes_end_token")
