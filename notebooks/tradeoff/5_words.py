@@ -174,7 +174,7 @@ for word, name in kind.items():
     gaps = [
         f"Finetune_L - {tables.NAMES[v]} {cells['finetune_l'] - cells[v]:+.2f}" for v in ("foundation", "finetune_f")
     ]
-    print(f"CNR of the {name}: {', '.join(gaps)}.")
+    print(f"CNR, {name}: {', '.join(gaps)}.")
 
 
 # %% [markdown]
