@@ -35,10 +35,11 @@ def short(value: float) -> str:
     return f"{value:.2f}".lstrip("0")
 
 
-def auc(world: str, variant: str, protocol: str = "boxes") -> str:
-    """The mean over trainings, and each training's own where there are several; "" where it was not asked."""
+def scores(variant: str, protocol: str = "boxes", world: str = "phantom") -> list[pd.DataFrame]:
+    """The score rows of each training."""
     paths = sorted((TOY / world / "scores" / variant).glob(f"seed*/{protocol}.parquet"))
-    return in_words([pd.read_parquet(path)["auc"].mean() for path in paths])
+    assert paths, (world, variant, protocol)
+    return [pd.read_parquet(path) for path in paths]
 
 
 def in_words(means: list[float]) -> str:
@@ -48,11 +49,17 @@ def in_words(means: list[float]) -> str:
     return f"{short(np.mean(means))} ({', '.join(map(short, means))})"
 
 
+def auc(world: str, variant: str, protocol: str = "boxes") -> str:
+    return in_words([rows["auc"].mean() for rows in scores(variant, protocol, world)])
+
+
+def whole_phrases(variant: str) -> list[pd.Series]:
+    """AUC of the map of all words of each phrase, on phantoms, for each training."""
+    return [rows.loc[rows["word"].eq(PHRASE) & rows["raw"].eq(0), "auc"] for rows in scores(variant, "words")]
+
+
 def auc_of_all_words(variant: str) -> str:
-    """The same of the map of all words of a phrase, on phantoms."""
-    paths = sorted((TOY / "phantom" / "scores" / variant).glob("seed*/words.parquet"))
-    rows = [pd.read_parquet(path) for path in paths]
-    return in_words([part.loc[part["word"].eq(PHRASE) & part["raw"].eq(0), "auc"].mean() for part in rows])
+    return in_words([phrases.mean() for phrases in whole_phrases(variant)])
 
 
 def test_where_the_words_look():
@@ -72,13 +79,6 @@ def test_where_the_words_look():
     assert not table
 
 
-def scores(variant: str, protocol: str = "boxes", world: str = "phantom") -> list[pd.DataFrame]:
-    """The score rows of each training."""
-    paths = sorted((TOY / world / "scores" / variant).glob(f"seed*/{protocol}.parquet"))
-    assert paths, (world, variant, protocol)
-    return [pd.read_parquet(path) for path in paths]
-
-
 def test_phrases_that_hold_no_word_of_their_finding():
     def kept(variant: str, matched: int) -> list[pd.DataFrame]:
         return [rows[rows["keyword_matched"] == matched] for rows in scores(variant)]
@@ -86,8 +86,7 @@ def test_phrases_that_hold_no_word_of_their_finding():
     def by_all_words(variant: str) -> float:
         """In the phrases that hold a word of their finding; the others are read by all words anyway."""
         means = []
-        for rows, other in zip(scores(variant, "words"), kept(variant, 0), strict=True):
-            whole = rows.loc[rows["word"].eq(PHRASE) & rows["raw"].eq(0), "auc"]
+        for whole, other in zip(whole_phrases(variant), kept(variant, 0), strict=True):
             means.append((whole.sum() - other["auc"].sum()) / (len(whole) - len(other)))
         return float(np.mean(means))
 
